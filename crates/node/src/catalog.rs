@@ -1,0 +1,221 @@
+//! The catalog: stored snapshots, listed only once their bytes are complete and durable.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use archive::gzip::Level;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, stream};
+use records::{Document, Op, Scope};
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt;
+use uuid::Uuid;
+
+use crate::blobs::{Blob, Digest, Incoming};
+use crate::clock;
+use crate::error::{Error, Kind, Result, blocking};
+use crate::node::Node;
+use crate::restore::Body;
+use crate::save::Consistency;
+use crate::tasks::{Running, Step, TaskKind};
+
+pub(crate) const PREFIX: &str = "catalog/";
+
+/// Bytes read from a stored snapshot at a time.
+const READ_BYTES: usize = 256 << 10;
+
+/// A stored snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// What it is a snapshot of.
+    pub scope: Scope,
+    /// Its name, unique in the scope.
+    pub name: String,
+    /// When it was taken or uploaded, in milliseconds since the Unix epoch.
+    pub created_at_ms: u64,
+    /// Bytes of the archive.
+    pub size: u64,
+    /// SHA-256 of the archive, in hex.
+    pub sha256: String,
+    /// The state index it stands for.
+    pub index: u64,
+    /// Records in it.
+    pub records: u64,
+}
+
+impl Snapshot {
+    /// The blob that holds its bytes.
+    pub fn blob(&self) -> Result<Blob> {
+        Ok(Blob { digest: self.sha256.parse()?, bytes: self.size })
+    }
+}
+
+/// A name that can stand in a URL and in a file name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(String);
+
+impl Name {
+    /// Accepts 1 to 128 of `A-Z a-z 0-9 . _ -`, not beginning with a dot.
+    pub fn new(name: &str) -> Result<Name> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if (1..=128).contains(&name.len()) && name.bytes().all(fits) && !name.starts_with('.') {
+            return Ok(Name(name.to_owned()));
+        }
+        let message = format!("{name:?} is no name: 1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot");
+        Err(Error::new(Kind::Invalid, message))
+    }
+}
+
+fn key(scope: Scope, name: &str) -> String {
+    format!("{PREFIX}{scope}/{name}")
+}
+
+impl Node {
+    /// The stored snapshots of one scope, or of all, by name.
+    pub fn snapshots(&self, scope: Option<Scope>) -> Result<Vec<Snapshot>> {
+        let prefix = scope.map_or_else(|| PREFIX.to_owned(), |scope| key(scope, ""));
+        let documents = self.records().documents(&prefix)?;
+        documents.iter().map(|(_, bytes)| decode(bytes)).collect()
+    }
+
+    /// One stored snapshot.
+    pub fn snapshot(&self, scope: Scope, name: &Name) -> Result<Snapshot> {
+        let key = key(scope, &name.0);
+        let documents = self.records().documents(&key)?;
+        match documents.iter().find(|(found, _)| *found == key) {
+            Some((_, bytes)) => decode(bytes),
+            None => Err(Error::new(Kind::NotFound, format!("there is no snapshot {:?} of {scope}", name.0))),
+        }
+    }
+
+    /// Saves `scope` into the catalog. When this returns, the snapshot is listed, complete and durable.
+    pub async fn create_snapshot(&self, scope: Scope, name: Option<Name>, level: Level) -> Result<Snapshot> {
+        self.confirm_leader().await?;
+        let name = name.unwrap_or_else(|| self.default_name(scope));
+        let node = self.clone();
+        let run = |running| node.clone().write_snapshot(scope, name, level, running);
+        self.run_task(Uuid::now_v7(), TaskKind::Save, scope, Step::Write, run).await
+    }
+
+    /// Puts an archive into the catalog, after verifying all of it.
+    pub async fn upload_snapshot(&self, scope: Scope, name: Name, body: Body) -> Result<Snapshot> {
+        self.confirm_leader().await?;
+        let node = self.clone();
+        let run = |running| node.clone().take_snapshot_in(scope, name, body, running);
+        self.run_task(Uuid::now_v7(), TaskKind::Upload, scope, Step::Receive, run).await
+    }
+
+    /// Removes a snapshot from the catalog; its bytes go once nobody reads them.
+    pub async fn delete_snapshot(&self, scope: Scope, name: &Name) -> Result<()> {
+        self.confirm_leader().await?;
+        self.snapshot(scope, name)?;
+        self.propose(Op::Documents(vec![Document { key: key(scope, &name.0), value: None }])).await?;
+        Ok(())
+    }
+
+    async fn write_snapshot(
+        self,
+        scope: Scope,
+        name: Name,
+        level: Level,
+        running: Arc<Running>,
+    ) -> Result<Snapshot> {
+        self.check_free(scope, &name)?;
+        let capture = self.capture(scope, Consistency::Linearizable).await?;
+        self.check_disk(0)?;
+        running.step(Step::Write, None)?;
+        let (index, records) = (capture.index(), capture.records()?);
+        let incoming = Watched { incoming: self.blobs().receive()?, running: Arc::clone(&running) };
+        let blob = blocking(move || capture.write(incoming, level)?.incoming.finish()).await?;
+        self.list(scope, name, blob, index, records).await
+    }
+
+    async fn take_snapshot_in(
+        self,
+        scope: Scope,
+        name: Name,
+        body: Body,
+        running: Arc<Running>,
+    ) -> Result<Snapshot> {
+        self.check_free(scope, &name)?;
+        let blob = self.receive(body, &running).await?;
+        let verified = self.verify(blob, true, &running).await?;
+        self.list(scope, name, blob, verified.meta.index, verified.totals.count()).await
+    }
+
+    async fn list(&self, scope: Scope, name: Name, blob: Blob, index: u64, records: u64) -> Result<Snapshot> {
+        let _names = self.hold_names().await;
+        self.check_free(scope, &name)?;
+        let snapshot = Snapshot {
+            scope,
+            name: name.0,
+            created_at_ms: self.now_ms(),
+            size: blob.bytes,
+            sha256: blob.digest.to_string(),
+            index,
+            records,
+        };
+        let document = Document { key: key(scope, &snapshot.name), value: Some(encode(&snapshot)) };
+        self.propose(Op::Documents(vec![document])).await?;
+        Ok(snapshot)
+    }
+
+    fn check_free(&self, scope: Scope, name: &Name) -> Result<()> {
+        match self.snapshot(scope, name) {
+            Err(error) if error.kind() == Kind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(Error::new(Kind::Conflict, format!("there is a snapshot {:?} of {scope}", name.0))),
+        }
+    }
+
+    /// `consul-20260102T030405.678Z`.
+    fn default_name(&self, scope: Scope) -> Name {
+        let time: String = clock::rfc3339(self.now_ms()).chars().filter(|c| !"-:".contains(*c)).collect();
+        Name(format!("{scope}-{time}"))
+    }
+
+    /// Streams the bytes of a stored snapshot.
+    pub fn read_snapshot(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<impl Stream<Item = std::io::Result<Bytes>> + Send + 'static> {
+        let (file, _) = self.blobs().open_blob(snapshot.blob()?.digest)?;
+        let read = |mut file: tokio::fs::File| async move {
+            let mut chunk = BytesMut::with_capacity(READ_BYTES);
+            let read = file.read_buf(&mut chunk).await?;
+            Ok((read > 0).then(|| (chunk.freeze(), file)))
+        };
+        Ok(stream::try_unfold(tokio::fs::File::from_std(file), read))
+    }
+
+    /// The digests that the catalog needs.
+    pub(crate) fn listed_blobs(&self) -> Result<Vec<Digest>> {
+        self.snapshots(None)?.iter().map(|snapshot| snapshot.sha256.parse()).collect()
+    }
+}
+
+fn encode(snapshot: &Snapshot) -> Vec<u8> {
+    serde_json::to_vec(snapshot).expect("plain data")
+}
+
+fn decode(bytes: &Bytes) -> Result<Snapshot> {
+    serde_json::from_slice(bytes)
+        .map_err(|e| Error::new(Kind::Internal, format!("a catalog entry does not decode: {e}")))
+}
+
+/// A blob being written whose bytes count as progress.
+struct Watched {
+    incoming: Incoming,
+    running: Arc<Running>,
+}
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.running.advance(bytes.len() as u64)?;
+        self.incoming.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.incoming.flush()
+    }
+}

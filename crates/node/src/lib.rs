@@ -1,0 +1,34 @@
+//! The heart of a server: scopes, save, restore, undo, blobs, catalog and tasks, one implementation for all
+//! dialects. Knows no HTTP; dialects know no storage.
+
+mod blobs;
+mod catalog;
+mod clock;
+mod data_dir;
+mod error;
+mod machine;
+mod metrics;
+mod node;
+mod peers;
+mod restore;
+mod save;
+mod settings;
+mod stager;
+mod tasklog;
+mod tasks;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod upkeep;
+
+pub use blobs::{Blob, Digest};
+pub use catalog::{Name, Snapshot};
+pub use clock::{Clock, SystemClock, rfc3339};
+pub use data_dir::Identity;
+pub use error::{Error, Kind, Result};
+pub use metrics::{Metrics, OperationLabels};
+pub use node::{Node, Parts, Seen};
+pub use peers::{NoPeers, Peers};
+pub use restore::{Body, Origin, Plan, RestoreRequest, Restored, Undone, Verified, body_of};
+pub use save::{Capture, Consistency, Freshness};
+pub use settings::Settings;
+pub use tasks::{Failure, Step, Task, TaskKind, TaskState};

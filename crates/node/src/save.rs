@@ -1,0 +1,203 @@
+//! Saving: a pinned view becomes an archive, streamed to whoever reads it or into a blob.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use archive::consul;
+use archive::gzip::Level;
+use archive::hashicorp::{self, Compression};
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use futures_util::stream;
+use records::{Scope, View};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use crate::error::{self, Error, Kind, Result};
+use crate::machine;
+
+/// How fresh a read has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Consistency {
+    /// Everything acknowledged before the read is seen: the leader confirms that it leads.
+    #[default]
+    Linearizable,
+    /// Whatever this node has, however old.
+    Stale,
+}
+
+/// How fresh a view is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Freshness {
+    /// Whether this node knew of a leader.
+    pub known_leader: bool,
+    /// How long ago it last heard from the leader; zero on the leader itself.
+    pub last_contact: Duration,
+}
+
+/// A pinned view of a scope and all that its archive's metadata says.
+pub struct Capture {
+    view: View,
+    meta: hashicorp::Meta,
+    freshness: Freshness,
+    warnings: Vec<String>,
+}
+
+/// Bytes handed on at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// Chunks that may wait for a slow reader.
+const CHUNKS_WAITING: usize = 4;
+
+/// A reader that accepts no byte for so long is cut off, so that no view is pinned for ever.
+const STALL: Duration = Duration::from_secs(60);
+
+/// The suffrage of a server without a vote (`hashicorp/raft:configuration.go`).
+const NON_VOTER: i64 = 1;
+
+/// Threads that compress an archive.
+const COMPRESSION_WORKERS: usize = 2;
+
+impl Capture {
+    pub(crate) fn new(view: View, freshness: Freshness) -> Result<Capture> {
+        let Scope::Consul = view.scope();
+        let totals = view.totals()?;
+        let meta = consul_meta(&view, &totals)?;
+        let enterprise: u64 = totals.0.iter().filter(|(kind, _)| **kind >= 64).map(|(_, t)| t.count).sum();
+        let warnings = match enterprise {
+            0 => Vec::new(),
+            n => vec![format!(
+                "the archive holds {n} Consul Enterprise records: the community edition cannot restore it"
+            )],
+        };
+        Ok(Capture { view, meta, freshness, warnings })
+    }
+
+    /// The archive's metadata.
+    pub fn meta(&self) -> &hashicorp::Meta {
+        &self.meta
+    }
+
+    /// The state index of the view.
+    pub fn index(&self) -> u64 {
+        self.view.state().index
+    }
+
+    /// How many records there are.
+    pub fn records(&self) -> Result<u64> {
+        Ok(self.view.totals()?.count())
+    }
+
+    /// How fresh the view is.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    /// What the archive's reader should know.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Writes the archive. Equal captures give equal bytes at the same level. Blocks.
+    pub fn write<W: Write + Send>(&self, out: W, level: Level) -> Result<W> {
+        let compression = Compression::Gzip { level, workers: COMPRESSION_WORKERS };
+        let write = || -> io::Result<W> {
+            let mtime_s = self.view.applied().at_ms / 1000;
+            let mut out = hashicorp::Writer::new(out, &self.meta, mtime_s, compression)?;
+            consul::write_header(&mut out, self.index())?;
+            for record in self.view.records() {
+                let record = record.map_err(io::Error::other)?;
+                consul::write_record(&mut out, record.kind, &record.bytes)?;
+            }
+            out.finish()
+        };
+        write().map_err(error::io("write the archive"))
+    }
+
+    /// Streams the archive: the first bytes come at once, memory is bounded, and writers never wait.
+    /// An error in the stream means that the archive was cut.
+    pub fn stream(self, level: Level) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            let out =
+                ChannelWriter { sender: sender.clone(), runtime: runtime.clone(), chunk: BytesMut::new() };
+            let written =
+                self.write(out, level).and_then(|mut out| out.flush().map_err(error::io("send the archive")));
+            if let Err(error) = written {
+                tracing::warn!(scope = %self.view.scope(), %error, "an archive was cut short");
+                // The reader may be gone; then nobody needs to know.
+                let _ = runtime.block_on(sender.send_timeout(Err(io::Error::other(error)), STALL));
+            }
+        });
+        stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
+    }
+}
+
+/// Hands bytes to an async reader, a chunk at a time.
+struct ChannelWriter {
+    sender: mpsc::Sender<io::Result<Bytes>>,
+    runtime: Handle,
+    chunk: BytesMut,
+}
+
+impl ChannelWriter {
+    fn send(&mut self) -> io::Result<()> {
+        let chunk = self.chunk.split().freeze();
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let sent = self.runtime.block_on(self.sender.send_timeout(Ok(chunk), STALL));
+        sent.map_err(|_| {
+            io::Error::new(io::ErrorKind::BrokenPipe, "the reader left, or took no byte for 60 s")
+        })
+    }
+}
+
+impl Write for ChannelWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.chunk.extend_from_slice(bytes);
+        // The very first bytes go out at once: they tell the reader that the save has begun.
+        if self.chunk.len() >= CHUNK_BYTES || self.sender.capacity() == CHUNKS_WAITING {
+            self.send()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.send()
+    }
+}
+
+/// The metadata of a Consul archive (`hashicorp/consul:snapshot/archive.go`), with nothing ambient in it:
+/// its time is that of the last applied entry.
+fn consul_meta(view: &View, totals: &records::Totals) -> Result<hashicorp::Meta> {
+    let (applied, state) = (view.applied(), view.state());
+    let members = machine::members(applied).map_err(error::io("read the membership"))?;
+    let term = applied.position.map_or(0, |position| position.term);
+    let servers = members.everyone().iter().map(|member| hashicorp::Server {
+        suffrage: if members.is_voter(member.id) { hashicorp::VOTER } else { NON_VOTER },
+        id: member.name.clone(),
+        address: member.address.clone(),
+    });
+    let configuration = hashicorp::Configuration { servers: servers.collect() };
+    let state_bytes = header_bytes(state.index)? + totals.bytes() + totals.count();
+    let size = i64::try_from(state_bytes)
+        .map_err(|_| Error::new(Kind::TooLarge, "more than 2^63 bytes of state"))?;
+    Ok(hashicorp::Meta {
+        version: 1,
+        id: format!("{term}-{}-{}", state.index, applied.at_ms),
+        index: state.index,
+        term,
+        peers: configuration.legacy_peers(),
+        configuration,
+        configuration_index: members.position().map_or(0, |position| position.index),
+        size,
+    })
+}
+
+fn header_bytes(index: u64) -> Result<u64> {
+    let mut header = Vec::new();
+    consul::write_header(&mut header, index).map_err(error::io("size the header"))?;
+    Ok(header.len() as u64)
+}

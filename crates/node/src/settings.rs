@@ -1,0 +1,46 @@
+//! What an operator can set, resolved: every value is meant as it stands.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The settings of a node.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where everything lies.
+    pub data_dir: PathBuf,
+    /// The name shown to people and in Consul's answers.
+    pub node_name: String,
+    /// Our own datacenter.
+    pub datacenter: String,
+    /// Other datacenters by name: the URL of a Consul API there.
+    pub datacenters: BTreeMap<String, String>,
+    /// The address other nodes and archives know this node by.
+    pub address: String,
+    /// The largest archive taken in, in bytes.
+    pub restore_max_bytes: u64,
+    /// The largest value of one key, in bytes.
+    pub kv_max_value_bytes: usize,
+    /// How long a replaced generation is kept for undo.
+    pub undo_keep: Duration,
+    /// Writes are refused when the disk has less than this free, so that deletes and saves still work.
+    pub disk_reserve_bytes: u64,
+}
+
+impl Settings {
+    /// The settings of a node that was told nothing but its directory.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Settings {
+        Settings {
+            data_dir: data_dir.into(),
+            node_name: "stillpoint".to_owned(),
+            datacenter: "dc1".to_owned(),
+            datacenters: BTreeMap::new(),
+            address: "127.0.0.1:7400".to_owned(),
+            restore_max_bytes: 64 << 30,
+            // Genuine Consul's `kv_max_value_size`.
+            kv_max_value_bytes: 512 << 10,
+            undo_keep: Duration::from_secs(24 * 3600),
+            disk_reserve_bytes: 64 << 20,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The control state machine: typed records in tables; apply, capture, stage, commit, undo.
+//!
+//! Knows no HTTP, no clock and no replication. Records are kept in the bytes in which archives carry them.
+
+pub mod consul;
+pub mod store;
+
+mod command;
+mod error;
+mod key;
+mod machine;
+mod meta;
+mod overlay;
+mod scope;
+mod stage;
+mod tables;
+mod totals;
+mod transfer;
+mod txn;
+mod view;
+
+pub use command::{COMMAND_VERSION, Command, Commit, Document, Op, Refusal, Reply};
+pub use error::Error;
+pub use key::ID_BYTES_MAX;
+pub use machine::{Entry, Records};
+pub use meta::{Applied, Generation, Position, Previous, ScopeState};
+pub use scope::Scope;
+pub use stage::{Source, Staged};
+pub use tables::{Entries, Read};
+pub use totals::{Total, Totals};
+pub use transfer::Transfer;
+pub use txn::{Mark, Txn};
+pub use view::{Record, View};

@@ -1,0 +1,73 @@
+//! Which parts of the control state can be snapshotted alone, and what each of them knows of its records.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::key::{Derived, Key};
+
+/// A part of the control state that is captured, restored and undone by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// What Consul clients put.
+    Consul,
+}
+
+impl Scope {
+    /// Every scope of records.
+    pub const ALL: [Scope; 1] = [Scope::Consul];
+
+    /// The name by which users know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scope::Consul => "consul",
+        }
+    }
+
+    /// The scope called `name`.
+    pub fn named(name: &str) -> Option<Scope> {
+        Scope::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+
+    /// Where a record of this scope is stored.
+    pub(crate) fn key(self, kind: u8, bytes: &[u8]) -> Result<Key, String> {
+        match self {
+            Scope::Consul => crate::consul::key(kind, bytes),
+        }
+    }
+
+    /// Whether this release knows the record type.
+    pub(crate) fn known(self, kind: u8) -> bool {
+        match self {
+            Scope::Consul => crate::consul::known(kind),
+        }
+    }
+
+    /// Whether genuine archives are known to hold such a record twice.
+    pub(crate) fn may_repeat(self, kind: u8, id: &[u8]) -> bool {
+        match self {
+            Scope::Consul => crate::consul::may_repeat(kind, id),
+        }
+    }
+
+    /// The archive rank of a record type.
+    pub(crate) fn rank(self, kind: u8) -> u8 {
+        match self {
+            Scope::Consul => crate::consul::rank(kind),
+        }
+    }
+
+    /// What is looked up by other ways than a record's own id, and the highest index in the record.
+    pub(crate) fn derived(self, kind: u8, bytes: &[u8]) -> Result<Derived, String> {
+        match self {
+            Scope::Consul => crate::consul::derived(kind, bytes),
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -335,6 +335,10 @@ fn verified(verdict: consul::Verdict) -> Result<Verified> {
         let bytes = count.bytes - count.records;
         totals.0.insert(*kind, records::Total { count: count.records, bytes });
     }
+    let index = verdict.container.meta.index.max(verdict.last_index);
+    if index > records::INDEX_MAX {
+        return Err(Error::new(Kind::Corrupt, format!("the archive's index {index} is out of range")));
+    }
     let enterprise: u64 = totals.0.range(64..).map(|(_, total)| total.count).sum();
     let warnings = match enterprise {
         0 => Vec::new(),

@@ -25,7 +25,7 @@ pub use key::ID_BYTES_MAX;
 pub use machine::{Entry, Records};
 pub use meta::{Applied, Generation, Position, Previous, ScopeState};
 pub use scope::Scope;
-pub use stage::{Source, Staged};
+pub use stage::{INDEX_MAX, Source, Staged};
 pub use tables::{Entries, Read};
 pub use totals::{Total, Totals};
 pub use transfer::Transfer;

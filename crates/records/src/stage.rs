@@ -8,11 +8,11 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::key::{Key, id_of, kind_of, repeated};
-use crate::meta::{self, Ready};
+use crate::meta::{self, IMAGE_PREFIX, Ready};
 use crate::store::{Batch, Durability, Pair, Store, View};
 use crate::totals::Totals;
 use crate::view::{Record, TOTALS_KEY, Tables};
-use crate::{Error, Records, Scope};
+use crate::{Error, Records, Scope, error};
 
 /// Where staged records come from. Its end means that the whole archive was read and verified.
 pub type Source<'a> = dyn Iterator<Item = Result<Record, Box<dyn std::error::Error + Send + Sync>>> + 'a;
@@ -20,8 +20,11 @@ pub type Source<'a> = dyn Iterator<Item = Result<Record, Box<dyn std::error::Err
 /// Records that arrive out of order are sorted this many bytes at a time.
 const CHUNK_BYTES: usize = 8 << 20;
 
+/// Legal repetitions of one record: genuine archives hold one, and looking for a free place takes time.
+const COPIES_MAX: u64 = 8;
+
 /// State indexes above this are refused: counting on from there must never overflow.
-const INDEX_MAX: u64 = u64::MAX >> 2;
+pub const INDEX_MAX: u64 = u64::MAX >> 2;
 
 /// A complete generation that no one sees yet. Dropped before [`Staged::ready`], it leaves nothing behind.
 pub struct Staged {
@@ -73,6 +76,15 @@ impl Records {
     pub fn staged(&self, image: Uuid) -> Result<Option<(Vec<u8>, u64)>, Error> {
         Ok(self.ready(image)?.map(|ready| (ready.digest, ready.index)))
     }
+
+    /// The images that are ready here and wait for their commit.
+    pub fn staged_images(&self) -> Result<Vec<(Scope, Uuid)>, Error> {
+        let image = |(key, ready): (String, Ready)| {
+            let name = key.strip_prefix(IMAGE_PREFIX).and_then(|name| name.parse().ok());
+            name.map(|image| (ready.scope, image)).ok_or_else(|| error::stored("staged image", "its key"))
+        };
+        self.ready_images()?.into_iter().map(image).collect()
+    }
 }
 
 impl Staged {
@@ -94,7 +106,12 @@ impl Staged {
     /// Marks the image complete. When this returns, it survives a power cut and waits for its commit.
     pub fn ready(mut self, image: Uuid) -> Result<(), Error> {
         self.records.store.sync()?;
-        let ready = Ready { scope: self.scope, generation: self.number, digest: self.digest.to_vec(), index: self.index };
+        let ready = Ready {
+            scope: self.scope,
+            generation: self.number,
+            digest: self.digest.to_vec(),
+            index: self.index,
+        };
         let mut batch = Batch::default();
         batch.put(self.records.meta, meta::image_key(image), meta::encode(&ready));
         self.records.store.write(batch, Durability::Disk)?;
@@ -232,7 +249,7 @@ impl<'a, 's> Filler<'a, 's> {
     ) -> Result<Bytes, Error> {
         let kind = kind_of(&key);
         let mut free = key.clone();
-        for copy in 1_u64.. {
+        for copy in 1..=COPIES_MAX {
             let there = match chunk.get(&free) {
                 Some(there) => Some(there.clone()),
                 None if self.highest.as_ref().is_some_and(|highest| free <= *highest) => {
@@ -241,17 +258,15 @@ impl<'a, 's> Filler<'a, 's> {
                 None => None,
             };
             match there {
-                None => break,
+                None => return Ok(free),
                 Some(there) if there == *value && self.scope.may_repeat(kind, id_of(&key)) => {
                     free = repeated(&key, copy);
                 }
-                Some(_) => {
-                    let reason = "another record of the archive has the same id".to_owned();
-                    return Err(Error::Record { position: self.position, kind, reason });
-                }
+                Some(_) => break,
             }
         }
-        Ok(free)
+        let reason = "another record of the archive has the same id".to_owned();
+        Err(Error::Record { position: self.position, kind, reason })
     }
 
     fn next_or_stop(&mut self) -> Option<Pair> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::key::Key;
+use crate::key::{ID_BYTES_MAX, Key};
 use crate::meta::ScopeState;
 use crate::overlay::{Overlay, Savepoint};
 use crate::tables::{Entries, Read};
@@ -51,8 +51,10 @@ impl<'a> Txn<'a> {
         self.at_ms
     }
 
-    /// Stores a record of type `kind` under `id`, in place of the one that was there.
+    /// Stores a record of type `kind` under `id`, in place of the one that was there. The rules have checked
+    /// that the id is no longer than [`ID_BYTES_MAX`].
     pub fn put(&mut self, kind: u8, id: &[u8], bytes: Bytes) -> Result<(), Error> {
+        assert!(id.len() <= ID_BYTES_MAX, "the rules refuse longer ids");
         self.remove(kind, id)?;
         for key in self.derived_keys(kind, &bytes)? {
             self.overlay.set(self.tables.derived, key, Some(Bytes::new()));
@@ -95,10 +97,16 @@ impl<'a> Txn<'a> {
 
 impl Read for Txn<'_> {
     fn get(&self, kind: u8, id: &[u8]) -> Result<Option<Bytes>, Error> {
+        if id.len() > ID_BYTES_MAX {
+            return Ok(None);
+        }
         Ok(self.overlay.get(self.tables.records, &self.key(kind, id))?)
     }
 
     fn scan<'b>(&'b self, kind: u8, prefix: &[u8]) -> Entries<'b> {
+        if prefix.len() > ID_BYTES_MAX {
+            return Box::new(std::iter::empty());
+        }
         entries(self.overlay.scan(self.tables.records, &self.key(kind, prefix)))
     }
 

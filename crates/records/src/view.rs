@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use crate::key::{DEFAULT_PREFIX_BYTES, Key, kind_of};
+use crate::key::{DEFAULT_PREFIX_BYTES, ID_BYTES_MAX, Key, kind_of};
 use crate::meta::{Applied, ScopeState};
 use crate::store::{self, Table};
 use crate::tables::{Entries, Read};
@@ -87,11 +87,17 @@ impl View {
 
 impl Read for View {
     fn get(&self, kind: u8, id: &[u8]) -> Result<Option<Bytes>, Error> {
+        if id.len() > ID_BYTES_MAX {
+            return Ok(None);
+        }
         let key = Key::new(self.scope.rank(kind), kind, "", id);
         Ok(self.view.get(self.tables.records, &key.0)?)
     }
 
     fn scan<'a>(&'a self, kind: u8, prefix: &[u8]) -> Entries<'a> {
+        if prefix.len() > ID_BYTES_MAX {
+            return Box::new(std::iter::empty());
+        }
         let key = Key::new(self.scope.rank(kind), kind, "", prefix);
         entries(self.view.scan(self.tables.records, &key.0))
     }

@@ -85,7 +85,7 @@ fn lock(txn: &mut Txn<'_>, pair: KvPair, session: String) -> Result<DirEntry, Fa
     if session.is_empty() {
         return Err(Refusal::NoSession.into());
     }
-    if query::find(txn, SESSION, session.as_bytes())?.is_none() {
+    if txn.get(SESSION, session.as_bytes())?.is_none() {
         return Err(Refusal::UnknownSession(Quoted(session.into())).into());
     }
     let found = query::entry(txn, &pair.key)?;

@@ -7,8 +7,7 @@ use archive::msgpack::Cursor;
 use bytes::Bytes;
 
 use super::layout::{INDEX, KVS, TOMBSTONE};
-use crate::tables::Entries;
-use crate::{Error, ID_BYTES_MAX, Read, error};
+use crate::{Error, Read, error};
 
 /// What genuine servers call the tables of keys and of tombstones, in records of type 16.
 pub(super) const KVS_TABLE: &str = "kvs";
@@ -44,11 +43,11 @@ pub fn kv_list<'a>(read: &'a dyn Read, prefix: &[u8]) -> Result<Answer<KvEntries
     let mut highest = 0;
     // Without a prefix the table's index is the answer's.
     if !prefix.is_empty() {
-        for entry in scan(read, KVS, prefix) {
+        for entry in read.scan(KVS, prefix) {
             highest = highest.max(modify_index(&entry?.1)?);
         }
     }
-    let entries = scan(read, KVS, prefix).map(|entry| decode(&entry?.1));
+    let entries = read.scan(KVS, prefix).map(|entry| decode(&entry?.1));
     Ok(answer(read, list_index(read, prefix, highest)?, Box::new(entries)))
 }
 
@@ -57,7 +56,7 @@ pub fn kv_list<'a>(read: &'a dyn Read, prefix: &[u8]) -> Result<Answer<KvEntries
 pub fn kv_keys(read: &dyn Read, prefix: &[u8], separator: &[u8]) -> Result<Answer<Vec<Bytes>>, Error> {
     let mut highest = 0;
     let mut keys: Vec<Bytes> = Vec::new();
-    for entry in scan(read, KVS, prefix) {
+    for entry in read.scan(KVS, prefix) {
         let (key, bytes) = entry?;
         highest = highest.max(modify_index(&bytes)?);
         let key = cut(key, prefix.len(), separator);
@@ -71,17 +70,7 @@ pub fn kv_keys(read: &dyn Read, prefix: &[u8], separator: &[u8]) -> Result<Answe
 
 /// The entry under `key`.
 pub(super) fn entry(read: &dyn Read, key: &[u8]) -> Result<Option<DirEntry>, Error> {
-    find(read, KVS, key)?.map(|bytes| decode(&bytes)).transpose()
-}
-
-/// The record of type `kind` called `id`; none is called by an id that could not be stored.
-pub(super) fn find(read: &dyn Read, kind: u8, id: &[u8]) -> Result<Option<Bytes>, Error> {
-    if id.len() > ID_BYTES_MAX { Ok(None) } else { read.get(kind, id) }
-}
-
-/// The stored records of type `kind` whose ids begin with `prefix`; see [`find`].
-pub(super) fn scan<'a>(read: &'a dyn Read, kind: u8, prefix: &[u8]) -> Entries<'a> {
-    if prefix.len() > ID_BYTES_MAX { Box::new(std::iter::empty()) } else { read.scan(kind, prefix) }
+    read.get(KVS, key)?.map(|bytes| decode(&bytes)).transpose()
 }
 
 /// A stored entry or tombstone. An empty value is no value, as genuine servers decode it.
@@ -109,7 +98,7 @@ fn list_index(read: &dyn Read, prefix: &[u8], mut highest: u64) -> Result<u64, E
     if prefix.is_empty() {
         return table_index(read);
     }
-    for stone in scan(read, TOMBSTONE, prefix) {
+    for stone in read.scan(TOMBSTONE, prefix) {
         highest = highest.max(modify_index(&stone?.1)?);
     }
     if highest == 0 { table_index(read) } else { Ok(highest) }
@@ -119,7 +108,7 @@ fn list_index(read: &dyn Read, prefix: &[u8], mut highest: u64) -> Result<u64, E
 fn table_index(read: &dyn Read) -> Result<u64, Error> {
     let mut highest = 0;
     for table in [KVS_TABLE, TOMBSTONES_TABLE] {
-        if let Some(bytes) = find(read, INDEX, table.as_bytes())? {
+        if let Some(bytes) = read.get(INDEX, table.as_bytes())? {
             let entry = IndexEntry::decode(&bytes).map_err(|e| error::stored("table index", e))?;
             highest = highest.max(entry.value);
         }

@@ -114,7 +114,7 @@ fn evaluate(read: &dyn Read, op: &KvRead, room: usize) -> Result<Vec<DirEntry>, 
 
 fn tree(read: &dyn Read, prefix: &[u8], mut room: usize) -> Result<Vec<DirEntry>, Failure> {
     let mut entries = Vec::new();
-    for entry in query::scan(read, KVS, prefix) {
+    for entry in read.scan(KVS, prefix) {
         let entry = query::decode(&entry?.1)?;
         room = room.checked_sub(result_bytes(&entry)).ok_or(Refusal::ManyResults(RESULT_BYTES_MAX))?;
         entries.push(entry);

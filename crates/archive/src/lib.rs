@@ -1,0 +1,16 @@
+//! Archive formats over std `Read` and `Write`: write, read, verify, inspect.
+//!
+//! Bytes in, bytes out: files, clocks, fsync and async belong to the callers.
+
+pub mod gzip;
+
+pub mod hashicorp;
+
+pub mod msgpack;
+
+pub mod consul;
+
+mod go_text;
+
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -1,0 +1,32 @@
+//! Writes the archives and states that fuzzing starts from into the directory given: small, and with every
+//! type of record.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use archive::hashicorp::Compression;
+use archive::testing::{Builder, archive, meta, one_of_each};
+
+fn main() -> io::Result<()> {
+    let directory = env::args_os().nth(1).map(PathBuf::from).unwrap_or_else(|| "corpus".into());
+    let whole = Builder::with_every_kind();
+    let small = Builder::new(7).key("a/b", b"1", 5);
+    for (name, builder) in [("small", &small), ("every-kind", &whole)] {
+        let state = builder.state();
+        let meta = meta(7, state.len());
+        write(&directory, "container", &format!("{name}.snap"), &builder.archive())?;
+        write(&directory, "container", &format!("{name}.tar"), &archive(&meta, &state, Compression::None))?;
+        write(&directory, "records", name, &state)?;
+    }
+    for (number, record) in one_of_each().into_iter().enumerate() {
+        let state = Builder::new(7).record(record.kind, record.bytes).state();
+        write(&directory, "records", &format!("{number:02}"), &state)?;
+    }
+    Ok(())
+}
+
+fn write(directory: &Path, target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let directory = directory.join(target);
+    fs::create_dir_all(&directory)?;
+    fs::write(directory.join(name), bytes)
+}

@@ -1,0 +1,83 @@
+//! What every request of a served endpoint passes first: its query, its method, and a net for panics.
+//!
+//! The order of the checks is that of `hashicorp/consul:agent/http.go`, `wrap`.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use node::Kind;
+
+use super::App;
+use super::measure;
+use super::params::Query;
+use super::reply::Failure;
+
+const DEFAULT_ACL_POLICY: HeaderName = HeaderName::from_static("x-consul-default-acl-policy");
+
+/// An endpoint's gate.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub(super) app: App,
+    /// The methods it takes, separated by commas, in the order in which the genuine server lists them.
+    pub(super) allow: &'static str,
+}
+
+/// Lets a request through to its handler with its [`Query`] among the extensions, and gives the answer the
+/// headers that every answer has.
+pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let operation = measure::operation(&request);
+    let mut response = gate.admit(request, next).await.unwrap_or_else(IntoResponse::into_response);
+    if let Some(operation) = operation {
+        measure::answered(&gate.app.node, operation, began, &response);
+    }
+    let headers = response.headers_mut();
+    headers.entry(DEFAULT_ACL_POLICY).or_insert(HeaderValue::from_static("allow"));
+    headers.entry(VARY).or_insert(HeaderValue::from_static("Accept-Encoding"));
+    response
+}
+
+impl Gate {
+    async fn admit(&self, mut request: Request, next: Next) -> Result<Response, Failure> {
+        let query = Query::parse(request.uri().query().unwrap_or_default());
+        let query = query.ok_or_else(|| Failure::genuine(Kind::Invalid, ""))?;
+        if request.method() == Method::OPTIONS {
+            return Ok(self.allowed().into_response());
+        }
+        if !self.allow.split(',').any(|allowed| allowed == request.method().as_str()) {
+            let text = format!("method {} not allowed", request.method());
+            return Ok((StatusCode::METHOD_NOT_ALLOWED, self.allowed(), text).into_response());
+        }
+        request.extensions_mut().insert(query);
+        caught(next.run(request)).await
+    }
+
+    fn allowed(&self) -> HeaderMap {
+        let methods = HeaderValue::try_from(format!("OPTIONS,{}", self.allow));
+        HeaderMap::from_iter([(ALLOW, methods.expect("names of methods are plain text"))])
+    }
+}
+
+/// A panic becomes a failure: it may cost its request, never the connection or the node.
+async fn caught(answer: impl Future<Output = Response>) -> Result<Response, Failure> {
+    let outcome = AssertUnwindSafe(answer).catch_unwind().await;
+    outcome.map_err(|_| Failure::genuine(Kind::Internal, "the server made a mistake; its log knows more"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_answer() {
+        let response = caught(async { panic!("a bug") }).await.unwrap_or_else(IntoResponse::into_response);
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(caught(async { StatusCode::OK.into_response() }).await.unwrap().status(), StatusCode::OK);
+    }
+}

@@ -1,0 +1,251 @@
+//! Keys: `GET`, `PUT` and `DELETE /v1/kv/{key}`.
+//!
+//! Follows `hashicorp/consul:agent/kvs_endpoint.go`.
+
+use axum::Extension;
+use axum::body::{Body, HttpBody};
+use axum::extract::State;
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::LengthLimitError;
+use node::{Kind, Node};
+use records::consul::{self, Command, KvOp, KvPair, kv_get, kv_keys, kv_list};
+use records::{ID_BYTES_MAX, Op, View};
+
+use super::App;
+use super::blocking::{self, Glance, off_thread};
+use super::entries::{self, Entry};
+use super::params::{Query, ReadOptions, unescape, unsigned};
+use super::reply::{Failure, Reply, json, json_body, read_headers};
+
+/// The largest value, and the largest transaction.
+pub(super) const VALUE_BYTES_MAX: usize = 512 << 10;
+
+/// Where the genuine server sends those who exceed it.
+const VALUE_HELP: &str = "https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size";
+
+pub(super) async fn read(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Reply {
+    let options = ReadOptions::parse(&query)?;
+    refuse_tenancy(&query, &headers)?;
+    let key = key(&uri)?;
+    if query.has("keys") {
+        return read_keys(&app.node, options, key, &query).await;
+    }
+    if query.has("recurse") {
+        return read_tree(&app.node, options, key, &query).await;
+    }
+    if key.is_empty() {
+        return Err(Failure::invalid("Missing key name"));
+    }
+    read_one(&app.node, options, key, &query).await
+}
+
+async fn read_one(node: &Node, options: ReadOptions, key: Bytes, query: &Query) -> Reply {
+    let glance = {
+        let key = key.clone();
+        move |view: &View| {
+            let answer = kv_get(view, &key)?;
+            Ok(Glance { index: answer.index, found: answer.value.is_some() })
+        }
+    };
+    let seen = blocking::view(node, options, glance).await?;
+    let answer = off_thread(move || kv_get(&seen.view, &key)).await?;
+    let headers = read_headers(answer.index, seen.freshness);
+    Ok(match answer.value {
+        None => (StatusCode::NOT_FOUND, headers).into_response(),
+        Some(entry) if query.has("raw") => (headers, raw(entry.value.unwrap_or_default())).into_response(),
+        Some(entry) => (headers, json(query, &[Entry::from(entry)])).into_response(),
+    })
+}
+
+/// A value as it is. The headers keep browsers from taking it for a page.
+fn raw(value: Vec<u8>) -> Response {
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/plain")),
+        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox")),
+    ];
+    (headers, Body::from(value)).into_response()
+}
+
+async fn read_tree(node: &Node, options: ReadOptions, prefix: Bytes, query: &Query) -> Reply {
+    let seen = blocking::view(node, options, glance_below(&prefix)).await?;
+    let listing = entries::list(seen.view, prefix, query.has("pretty")).await?;
+    let headers = read_headers(listing.index, seen.freshness);
+    Ok(match listing.body {
+        None => (StatusCode::NOT_FOUND, headers).into_response(),
+        Some(body) => (headers, json_body(body)).into_response(),
+    })
+}
+
+async fn read_keys(node: &Node, options: ReadOptions, prefix: Bytes, query: &Query) -> Reply {
+    let seen = blocking::view(node, options, glance_below(&prefix)).await?;
+    // The misspelt name came first and is still taken.
+    let separator = query.get("separator").or(query.get("seperator")).unwrap_or_default().to_owned();
+    let is_root = prefix.is_empty();
+    let answer = off_thread(move || kv_keys(&seen.view, &prefix, separator.as_bytes())).await?;
+    let headers = read_headers(answer.index, seen.freshness);
+    if answer.value.is_empty() && !is_root {
+        return Ok((StatusCode::NOT_FOUND, headers).into_response());
+    }
+    let keys: Vec<_> = answer.value.iter().map(|key| entries::text(key)).collect();
+    Ok((headers, json(query, &keys)).into_response())
+}
+
+/// A listing counts as found even if it is empty, as for the genuine server.
+fn glance_below(prefix: &Bytes) -> impl Fn(&View) -> Result<Glance, records::Error> + Clone + Send + 'static {
+    let prefix = prefix.clone();
+    move |view: &View| Ok(Glance { index: kv_list(view, &prefix)?.index, found: true })
+}
+
+pub(super) async fn write(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Body,
+) -> Reply {
+    refuse_tenancy(&query, &headers)?;
+    let key = key(&uri)?;
+    if key.is_empty() {
+        return Err(Failure::invalid("Missing key name"));
+    }
+    refuse_conflict(&query, &["cas", "acquire", "release"])?;
+    let flags = query.get("flags").map(unsigned).transpose()?.unwrap_or_default();
+    let cas = query.get("cas").map(unsigned).transpose()?;
+    let value = read_body(body, VALUE_HELP).await?;
+    let pair = KvPair { key, value, flags };
+    let session = |name| query.get(name).map(str::to_owned);
+    let op = match (cas, session("acquire"), session("release")) {
+        (Some(index), ..) => KvOp::Cas { pair, index },
+        (None, Some(session), _) => KvOp::Lock { pair, session },
+        (None, None, Some(session)) => KvOp::Unlock { pair, session },
+        (None, None, None) => KvOp::Set(pair),
+    };
+    let reply = app.node.change(Op::Consul(Command::Kv(op))).await?;
+    Ok(json(&query, &changed(reply)?))
+}
+
+pub(super) async fn delete(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Reply {
+    refuse_tenancy(&query, &headers)?;
+    refuse_conflict(&query, &["recurse", "cas"])?;
+    let key = key(&uri)?;
+    let op = match query.get("cas").map(unsigned).transpose()? {
+        _ if query.has("recurse") => KvOp::DeleteTree { prefix: key },
+        _ if key.is_empty() => return Err(Failure::invalid("Missing key name")),
+        Some(index) => KvOp::DeleteCas { key, index },
+        None => KvOp::Delete { key },
+    };
+    // A delete is what frees space.
+    let reply = app.node.change_on_full_disk(Op::Consul(Command::Kv(op))).await?;
+    Ok(json(&query, &changed(reply)?))
+}
+
+/// The key in a path: everything after `/v1/kv/`, its escapes resolved once.
+fn key(uri: &Uri) -> Result<Bytes, Failure> {
+    let escaped = uri.path().strip_prefix("/v1/kv/").unwrap_or_default();
+    let key = unescape(escaped.as_bytes()).ok_or_else(|| Failure::invalid("Invalid escape in the key"))?;
+    match key.len() {
+        ..=ID_BYTES_MAX => Ok(key.into()),
+        bytes => {
+            Err(Failure::invalid(format!("Key too long ({bytes} bytes), max size: {ID_BYTES_MAX} bytes")))
+        }
+    }
+}
+
+/// Namespaces and partitions are refused: what belongs into one must not end up in the default one
+/// (`hashicorp/consul:agent/http_ce.go`).
+fn refuse_tenancy(query: &Query, headers: &HeaderMap) -> Result<(), Failure> {
+    let tenancies =
+        [("X-Consul-Namespace", "ns", "Namespaces"), ("X-Consul-Partition", "partition", "Partitions")];
+    for (header, parameter, what) in tenancies {
+        let refuse = |place, name| {
+            Failure::invalid(format!("Invalid {place}: {name:?} - {what} are a Consul Enterprise feature"))
+        };
+        if headers.get(header).is_some_and(|value| !value.is_empty()) {
+            return Err(refuse("header", header));
+        }
+        if query.filled(parameter).is_some() {
+            return Err(refuse("query parameter", parameter));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_conflict(query: &Query, names: &[&str]) -> Result<(), Failure> {
+    match names.iter().filter(|name| query.has(name)).count() {
+        0 | 1 => Ok(()),
+        _ => Err(Failure::invalid(format!("Conflicting flags: {}\n", query.encode()))),
+    }
+}
+
+/// Whether the change was made.
+fn changed(reply: records::Reply) -> Result<bool, Failure> {
+    match reply {
+        records::Reply::Consul(consul::Reply::Bool(changed)) => Ok(changed),
+        records::Reply::Consul(consul::Reply::Failed(text)) => {
+            Err(Failure::genuine(Kind::Invalid, format!("raft apply failed: {text}")))
+        }
+        other => Err(Failure::unexpected(&other)),
+    }
+}
+
+/// A body of at most [`VALUE_BYTES_MAX`]; of a larger one no more than that is ever held.
+pub(super) async fn read_body(body: Body, help: &str) -> Result<Bytes, Failure> {
+    let too_large = |what: String| {
+        Failure::too_large(format!("{what} too large, max size: {VALUE_BYTES_MAX} bytes. See {help}."))
+    };
+    match body.size_hint().exact() {
+        Some(bytes) if bytes > VALUE_BYTES_MAX as u64 => {
+            return Err(too_large(format!("Request body({bytes} bytes)")));
+        }
+        _ => {}
+    }
+    axum::body::to_bytes(body, VALUE_BYTES_MAX).await.map_err(|error| {
+        match std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>()) {
+            true => too_large("Request body".to_owned()),
+            false => Failure::invalid(format!("the request's body broke off: {error}")),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_key(path: &'static str, expected: &[u8]) {
+        assert_eq!(key(&Uri::from_static(path)).unwrap(), expected);
+    }
+
+    #[test]
+    fn keys_are_unescaped_once_and_otherwise_left_alone() {
+        check_key("/v1/kv", b"");
+        check_key("/v1/kv/", b"");
+        check_key("/v1/kv/a/b/", b"a/b/");
+        check_key("/v1/kv/a%2Fb%20c+d", b"a/b c+d");
+        check_key("/v1/kv/%2Flead//double", b"/lead//double");
+        check_key("/v1/kv/%252F", b"%2F");
+        check_key("/v1/kv/gr%C3%BCn%FF", b"gr\xc3\xbcn\xff");
+    }
+
+    #[test]
+    fn broken_escapes_and_endless_keys_are_refused() {
+        assert!(key(&Uri::from_static("/v1/kv/a%2")).is_err());
+        let long = |bytes| key(&format!("/v1/kv/{}", "k".repeat(bytes)).parse().unwrap());
+        assert!(long(ID_BYTES_MAX).is_ok());
+        assert!(long(ID_BYTES_MAX + 1).is_err());
+    }
+}

@@ -1,0 +1,4 @@
+//! The faces of a node: one directory per foreign API, each a translation and nothing more.
+
+pub mod consul;
+pub mod native;

@@ -1,0 +1,123 @@
+//! Save, restore and undo of a scope.
+
+use std::time::Instant;
+
+use archive::gzip::Level;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, HeaderMap};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use node::{Consistency, Error, Kind, Node, OperationLabels, Origin, RestoreRequest};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::params::{InScope, Params, invalid, task_id};
+use super::render;
+use super::reply::{Failure, Reply};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SaveParams {
+    /// Present or absent, whatever its value.
+    stale: Option<String>,
+    level: Option<u8>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RestoreParams {
+    #[serde(default)]
+    pub(super) dry_run: bool,
+    #[serde(default)]
+    pub(super) allow_unknown_records: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UndoParams {
+    image: Option<Uuid>,
+}
+
+pub(super) async fn save(
+    State(node): State<Node>,
+    InScope(scope): InScope,
+    Params(params): Params<SaveParams>,
+) -> Reply {
+    let level = match params.level {
+        None | Some(1) => Level::Fast,
+        Some(6) => Level::Small,
+        Some(_) => return Err(invalid("level is 1 or 6")),
+    };
+    let consistency = match params.stale {
+        Some(_) => Consistency::Stale,
+        None => Consistency::Linearizable,
+    };
+    let capture = node.capture(scope, consistency).await?;
+    let mut reply = Response::new(Body::empty());
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/gzip"));
+    headers.insert("stillpoint-index", capture.index().into());
+    let freshness = capture.freshness();
+    let contact_ms = u64::try_from(freshness.last_contact.as_millis()).unwrap_or(u64::MAX);
+    headers.insert("stillpoint-last-contact-ms", contact_ms.into());
+    let known = if freshness.known_leader { "true" } else { "false" };
+    headers.insert("stillpoint-known-leader", HeaderValue::from_static(known));
+    for warning in capture.warnings() {
+        let value = HeaderValue::from_str(warning).map_err(|e| Error::new(Kind::Internal, e.to_string()))?;
+        headers.append(HeaderName::from_static("stillpoint-warning"), value);
+    }
+    *reply.body_mut() = Body::from_stream(capture.stream(level));
+    Ok(reply)
+}
+
+pub(super) async fn restore(
+    State(node): State<Node>,
+    InScope(scope): InScope,
+    Params(params): Params<RestoreParams>,
+    headers: HeaderMap,
+    body: Body,
+) -> Reply {
+    let task = match headers.get("stillpoint-task") {
+        Some(id) => Some(task_id(id.to_str().unwrap_or_default())?),
+        None => None,
+    };
+    let request = RestoreRequest { scope, task, unknown_records: params.allow_unknown_records };
+    run(&node, request, Origin::Body(stream(body)), params.dry_run).await
+}
+
+/// Restores, or says what a restore would do.
+pub(super) async fn run(node: &Node, request: RestoreRequest, origin: Origin, dry_run: bool) -> Reply {
+    if dry_run {
+        let plan = node.plan_restore(request, origin).await?;
+        return Ok(Json(render::plan(&plan)).into_response());
+    }
+    let began = Instant::now();
+    let outcome = node.restore(request, origin).await;
+    let labels = OperationLabels { dialect: "native", operation: "restore", outcome: outcome_name(&outcome) };
+    node.metrics().record(labels, began.elapsed(), outcome.as_ref().map_or(0, |restored| restored.bytes));
+    Ok(Json(render::restored(&outcome?)).into_response())
+}
+
+pub(super) async fn undo(
+    State(node): State<Node>,
+    InScope(scope): InScope,
+    Params(params): Params<UndoParams>,
+) -> Reply {
+    let began = Instant::now();
+    let outcome = node.undo(scope, params.image).await;
+    let labels = OperationLabels { dialect: "native", operation: "undo", outcome: outcome_name(&outcome) };
+    node.metrics().record(labels, began.elapsed(), 0);
+    Ok(Json(render::undone(&outcome.map_err(Failure)?)).into_response())
+}
+
+fn outcome_name<T>(outcome: &Result<T, Error>) -> &'static str {
+    outcome.as_ref().map_or_else(|error| error.kind().name(), |_| "ok")
+}
+
+/// A request's body as the node takes it in.
+pub(super) fn stream(body: Body) -> node::Body {
+    use futures_util::TryStreamExt;
+    Box::pin(body.into_data_stream().map_err(Into::into))
+}

@@ -1,0 +1,14 @@
+//! The Consul dialect against a real node, through its routes.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is all it can do")]
+
+mod blocking;
+mod damage;
+mod datacenters;
+mod genuine;
+mod golden;
+mod invariants;
+mod kv;
+mod server;
+mod snapshot;
+mod txn;

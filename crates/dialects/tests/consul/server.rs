@@ -1,0 +1,156 @@
+//! A node in a directory of its own, asked without a socket.
+
+use std::path::PathBuf;
+
+use archive::consul::{Record, Records};
+use archive::hashicorp::Reader;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::response::Response;
+use http_body_util::BodyExt;
+use node::{Node, Parts, Settings};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// A running node of one.
+pub(crate) struct Server {
+    pub(crate) node: Node,
+    pub(crate) routes: Router,
+    _dir: TempDir,
+}
+
+/// An answer, complete.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Server {
+    pub(crate) async fn start() -> Server {
+        Server::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(set: impl FnOnce(&mut Settings)) -> Server {
+        let dir = TempDir::new().unwrap();
+        let mut settings = Settings::new(dir.path());
+        set(&mut settings);
+        let node = Node::open(settings, Parts::alone()).await.unwrap();
+        node.wait_for_leader().await.unwrap();
+        Server { routes: dialects::consul::routes(node.clone()), node, _dir: dir }
+    }
+
+    /// Sends a request, such as `PUT /v1/kv/a`, and waits for the head of the answer.
+    pub(crate) async fn ask(&self, request: &str, body: impl Into<Body>) -> Response {
+        self.ask_with(request, &[], body).await
+    }
+
+    pub(crate) async fn ask_with(
+        &self,
+        request: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Response {
+        let (method, uri) = request.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method.parse::<Method>().unwrap()).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.routes.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap()
+    }
+
+    /// Sends a request and waits for the whole answer.
+    pub(crate) async fn send(&self, request: &str, body: impl Into<Body>) -> Answer {
+        Answer::of(self.ask(request, body).await).await
+    }
+
+    pub(crate) async fn send_with(
+        &self,
+        request: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        Answer::of(self.ask_with(request, headers, body).await).await
+    }
+
+    pub(crate) async fn get(&self, uri: &str) -> Answer {
+        self.send(&format!("GET {uri}"), Body::empty()).await
+    }
+
+    /// Sets a key.
+    pub(crate) async fn put(&self, key: &str, value: &str) {
+        let answer = self.send(&format!("PUT /v1/kv/{key}"), value.to_owned()).await;
+        assert_eq!(answer.text(), "true");
+    }
+
+    /// The value of a key, if there is one.
+    pub(crate) async fn value(&self, key: &str) -> Option<String> {
+        let answer = self.get(&format!("/v1/kv/{key}?raw")).await;
+        (answer.status == StatusCode::OK).then(|| answer.text().to_owned())
+    }
+
+    /// The archive of the whole state.
+    pub(crate) async fn save(&self) -> Vec<u8> {
+        let answer = self.get("/v1/snapshot").await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        answer.body
+    }
+
+    /// Restores an archive.
+    pub(crate) async fn restore(&self, archive: Vec<u8>) -> Answer {
+        self.send("PUT /v1/snapshot", archive).await
+    }
+}
+
+impl Answer {
+    pub(crate) async fn of(response: Response) -> Answer {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    #[track_caller]
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The value of a header, or nothing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The state index it was read at.
+    #[track_caller]
+    pub(crate) fn index(&self) -> u64 {
+        self.header("x-consul-index").parse().unwrap()
+    }
+
+    /// Checks status and body.
+    #[track_caller]
+    pub(crate) fn check(&self, status: u16, body: &str) {
+        assert_eq!((self.status.as_u16(), self.text()), (status, body));
+    }
+}
+
+/// Every record of an archive, which is verified on the way.
+pub(crate) fn records_of(archive: &[u8]) -> Vec<Record> {
+    let mut reader = Reader::new(archive);
+    let records = Records::new(&mut reader).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+    reader.finish().unwrap();
+    records
+}
+
+/// A file that a genuine server made, if the fixtures are at hand.
+pub(crate) fn genuine(name: &str) -> Option<Vec<u8>> {
+    let beside = || {
+        Some(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures"))
+            .filter(|path| path.exists())
+    };
+    let Some(dir) = std::env::var_os("STILLPOINT_FIXTURES").map(PathBuf::from).or_else(beside) else {
+        eprintln!("skipped: no genuine fixtures");
+        return None;
+    };
+    Some(std::fs::read(dir.join(name)).unwrap())
+}

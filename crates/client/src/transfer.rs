@@ -1,0 +1,89 @@
+//! Archives on their way: a download that knows whether it was cut, an upload of known length.
+
+use bytes::Bytes;
+use reqwest::{Body, RequestBuilder, Response, header};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::timeout;
+use tokio_util::io::ReaderStream;
+
+use crate::Error;
+use crate::error::root_cause;
+use crate::http::{SILENCE_MAX, TRANSFER_MAX};
+
+/// How much of a file is read at once for sending.
+const UPLOAD_CHUNK_BYTES: usize = 256 << 10;
+
+/// What a server says about the capture whose archive it sends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capture {
+    /// The index at which the state was captured.
+    pub index: Option<u64>,
+    /// Whether the serving node knew a leader.
+    pub known_leader: Option<bool>,
+    /// How long ago, in milliseconds, the serving node had heard of the leader; 0 on the leader itself.
+    pub last_contact_ms: Option<u64>,
+    /// The archive's SHA-256 in hex, where the server knows it beforehand.
+    pub sha256: Option<String>,
+    /// What the archive's reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// An archive that is arriving.
+#[derive(Debug)]
+pub struct Download {
+    response: Response,
+    received: u64,
+    capture: Capture,
+}
+
+impl Download {
+    pub(crate) fn new(response: Response, capture: Capture) -> Download {
+        Download { response, received: 0, capture }
+    }
+
+    /// What the server said before the first byte.
+    pub fn capture(&self) -> &Capture {
+        &self.capture
+    }
+
+    /// The length in bytes, where the server knows it beforehand.
+    pub fn length(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
+    /// The next bytes, or `None` once the server has said that this was all. A stream that ends without
+    /// that word is [`Error::Cut`], one that stands still [`Error::Stalled`].
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        let received = self.received;
+        let chunk = timeout(SILENCE_MAX, self.response.chunk())
+            .await
+            .map_err(|_| Error::Stalled { received, waited: SILENCE_MAX })?
+            .map_err(|error| Error::Cut { received, cause: root_cause(&error) })?;
+        self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        Ok(chunk)
+    }
+}
+
+/// An archive to be sent, of a length that is known.
+#[derive(Debug)]
+pub struct Upload {
+    body: Body,
+    length: u64,
+}
+
+impl Upload {
+    /// Sends exactly `length` bytes of `source`. One that ends earlier or fails breaks the request off, and
+    /// the server never takes what it got for an archive.
+    pub fn new(source: impl AsyncRead + Send + 'static, length: u64) -> Upload {
+        let stream = ReaderStream::with_capacity(source.take(length), UPLOAD_CHUNK_BYTES);
+        Upload { body: Body::wrap_stream(stream), length }
+    }
+
+    pub(crate) fn attach(self, request: RequestBuilder) -> RequestBuilder {
+        request
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .header(header::CONTENT_LENGTH, self.length)
+            .timeout(TRANSFER_MAX)
+            .body(self.body)
+    }
+}

@@ -1,0 +1,96 @@
+//! `stillpoint inspect`: what an archive holds, in the genuine tool's words and figures
+//! (`hashicorp/consul:command/snapshot/inspect/snapshot_inspect.go`).
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::Context;
+use archive::consul::inspect::{KeyDetail, Summary};
+use archive::consul::{self, Record, Records};
+use archive::hashicorp::{Meta, Reader};
+
+use super::blocking;
+use super::verify::enterprise_warning;
+use crate::args::{InspectArgs, InspectFormat};
+use crate::output::{self, Output};
+use crate::stage::is_dash;
+
+/// What a server's own snapshot directory calls the state, which has no container around it.
+const RAW_STATE: &str = "state.bin";
+
+/// No `meta.json` is larger than this.
+const META_BYTES_MAX: u64 = 1 << 20;
+
+/// What was found in an archive or a raw state.
+struct Inspected {
+    meta: Meta,
+    summary: Summary,
+    kinds: BTreeSet<u8>,
+}
+
+pub(super) async fn run(args: InspectArgs, output: Output) -> anyhow::Result<()> {
+    let is_json = output.is_json() || args.format == InspectFormat::Json;
+    let inspected = blocking(move || inspect(&args)).await?;
+    let Inspected { meta, summary, kinds } = inspected;
+    let kinds: Vec<u8> = kinds.into_iter().collect();
+    enterprise_warning(&kinds).iter().for_each(|warning| output.warn(warning));
+    let mut text = if is_json { summary.json(&meta) } else { summary.pretty(&meta) };
+    text.push('\n');
+    output::write_stdout(text.as_bytes())
+}
+
+fn inspect(args: &InspectArgs) -> anyhow::Result<Inspected> {
+    let prefix = args.kv_filter.clone().into_bytes();
+    let detail = args.kv_details.then(|| KeyDetail { depth: args.kv_depth.get(), prefix });
+    let path = &args.file;
+    if is_dash(path) {
+        return inspect_archive(io::stdin().lock(), detail).context("stdin");
+    }
+    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+    if path.file_name() == Some(OsStr::new(RAW_STATE)) {
+        let meta = read_meta(&path.with_file_name("meta.json"))?;
+        let (summary, kinds) = sum_up(file, detail).with_context(|| path.display().to_string())?;
+        return Ok(Inspected { meta, summary, kinds });
+    }
+    inspect_archive(file, detail).with_context(|| path.display().to_string())
+}
+
+fn read_meta(path: &Path) -> anyhow::Result<Meta> {
+    let file =
+        File::open(path).with_context(|| format!("open {}, which describes the state", path.display()))?;
+    let mut json = Vec::new();
+    file.take(META_BYTES_MAX).read_to_end(&mut json).with_context(|| format!("read {}", path.display()))?;
+    Meta::from_json(&json).with_context(|| format!("decode {}", path.display()))
+}
+
+/// Where both the container and a record are damaged, the container's error is the one that explains it.
+fn inspect_archive(archive: impl Read, detail: Option<KeyDetail>) -> Result<Inspected, consul::Error> {
+    let mut reader = Reader::new(archive);
+    let summed = match sum_up(&mut reader, detail) {
+        Err(error @ (consul::Error::Archive(_) | consul::Error::Io(_))) => return Err(error),
+        summed => summed,
+    };
+    let verified = reader.finish().map_err(io::Error::from)?;
+    let (summary, kinds) = summed?;
+    Ok(Inspected { meta: verified.meta, summary, kinds })
+}
+
+fn sum_up(state: impl Read, detail: Option<KeyDetail>) -> Result<(Summary, BTreeSet<u8>), consul::Error> {
+    let mut records = Records::new(state)?;
+    let mut summary = Summary::new(detail);
+    summary.add_header(records.header_bytes());
+    let mut kinds = BTreeSet::new();
+    let mut record = Record::default();
+    loop {
+        let offset = records.offset();
+        if !records.read_into(&mut record)? {
+            return Ok((summary, kinds));
+        }
+        let kind = record.kind;
+        kinds.insert(kind);
+        summary.add(&record).map_err(|source| consul::Error::Record { kind, offset, source })?;
+    }
+}

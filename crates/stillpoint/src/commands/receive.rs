@@ -1,0 +1,226 @@
+//! An archive arriving from a server: verified on the way, and not there at all unless it is whole.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use archive::consul::{self, Verdict};
+use client::{Capture, Download};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio_util::io::SyncIoBridge;
+
+use super::blocking;
+use crate::exit::{ExitCode, Failure};
+use crate::output::{Closed, Output};
+use crate::stage::{Staged, is_dash};
+
+/// How much may lie between the network and the verification.
+const PIPE_BYTES: usize = 1 << 20;
+
+/// Where an archive goes.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// To whoever reads our stdout, while it is being verified.
+    Stdout,
+    /// Under a name that it gets once it is verified.
+    File { path: PathBuf, staged: Staged },
+}
+
+/// What arrived.
+#[derive(Debug, Serialize)]
+pub(super) struct Received {
+    /// What was asked for.
+    target: String,
+    /// The file, `null` for stdout.
+    file: Option<PathBuf>,
+    /// The index of the state.
+    index: u64,
+    /// How many records it holds.
+    records: u64,
+    /// The archive's length.
+    bytes: u64,
+    /// The archive's SHA-256 in hex.
+    sha256: String,
+    /// Whether the server knew a leader, if it said so.
+    known_leader: Option<bool>,
+    /// How long ago the server had heard of it, if it said so.
+    last_contact_ms: Option<u64>,
+    /// What the server wants us to know.
+    warnings: Vec<String>,
+}
+
+impl Destination {
+    /// Looks whether the archive can go there, before anybody is asked for it.
+    pub(super) fn prepare(path: &Path, force: bool, output: Output) -> anyhow::Result<Destination> {
+        if !is_dash(path) {
+            return Ok(Destination::File { path: path.into(), staged: Staged::create(path, force)? });
+        }
+        if output.is_json() {
+            let failure = Failure::usage("stdout cannot carry both the archive and --json");
+            return Err(failure.hint("save into a file").into());
+        }
+        Ok(Destination::Stdout)
+    }
+
+    /// Takes the archive in. On return it is verified and, if it went to a file, durable under its name. On an
+    /// error there is no file; what went to stdout is not an archive.
+    pub(super) async fn receive(
+        self,
+        target: String,
+        mut download: Download,
+        output: Output,
+    ) -> anyhow::Result<Received> {
+        let capture = download.capture().clone();
+        warn(&capture, output);
+        let bar = output.progress("receive", download.length());
+        let (copied, file) = match self {
+            Destination::Stdout => (verified_copy(&mut download, raw_stdout()?, &bar).await?, None),
+            Destination::File { path, staged } => {
+                let copied = verified_copy(&mut download, staged.writer()?, &bar).await?;
+                expect_sha256(&capture, &copied)?;
+                bar.set_message("sync");
+                staged.publish().await?;
+                (copied, Some(path))
+            }
+        };
+        expect_sha256(&capture, &copied)?;
+        let Copied { verdict, bytes, sha256 } = copied;
+        Ok(Received {
+            target,
+            file,
+            index: capture.index.unwrap_or(verdict.container.meta.index),
+            records: verdict.counts.values().map(|count| count.records).sum(),
+            bytes,
+            sha256,
+            known_leader: capture.known_leader,
+            last_contact_ms: capture.last_contact_ms,
+            warnings: capture.warnings,
+        })
+    }
+}
+
+impl Received {
+    /// Tells a person, and on stdout whoever wants to go on with the file.
+    pub(super) fn report(&self, output: Output) -> anyhow::Result<()> {
+        output.talk(&format!("Saved and verified snapshot to index {}", self.index));
+        match &self.file {
+            Some(file) => {
+                output.result(self, &format!("{}\n", crate::output::printable(&file.to_string_lossy())))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn warn(capture: &Capture, output: Output) {
+    if capture.known_leader == Some(false) {
+        output.warn("the server knows no leader: the state may be older than what was last written");
+    }
+    if let Some(age_ms) = capture.last_contact_ms.filter(|age_ms| *age_ms > 0) {
+        output.warn(&format!("the server last heard of its leader {age_ms} ms ago"));
+    }
+    capture.warnings.iter().for_each(|warning| output.warn(warning));
+}
+
+fn expect_sha256(capture: &Capture, copied: &Copied) -> anyhow::Result<()> {
+    match &capture.sha256 {
+        Some(promised) if !promised.eq_ignore_ascii_case(&copied.sha256) => {
+            let message =
+                format!("the archive's SHA-256 is {}, the server promised {promised}", copied.sha256);
+            Err(Failure::new(ExitCode::Damaged, message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An archive that was verified while it was copied.
+struct Copied {
+    verdict: Verdict,
+    bytes: u64,
+    sha256: String,
+}
+
+/// Copies a download while verifying it. A stream that was cut is reported as that, not as the damage which
+/// the verification then sees.
+async fn verified_copy(
+    download: &mut Download,
+    copy: impl Write + Send + 'static,
+    bar: &ProgressBar,
+) -> anyhow::Result<Copied> {
+    let (feed, pipe) = tokio::io::duplex(PIPE_BYTES);
+    let archive = SyncIoBridge::new(pipe);
+    let verifying = tokio::spawn(blocking(move || verify_and_copy(archive, copy)));
+    let fed = feed_all(download, feed, bar).await;
+    let copied = verifying.await.context("the verification ended early")?;
+    fed?;
+    copied
+}
+
+async fn feed_all(
+    download: &mut Download,
+    mut feed: DuplexStream,
+    bar: &ProgressBar,
+) -> Result<(), client::Error> {
+    while let Some(chunk) = download.chunk().await? {
+        // Nobody reads any more if the verification has ended, and then it says why.
+        if feed.write_all(&chunk).await.is_err() {
+            break;
+        }
+        bar.inc(chunk.len() as u64);
+    }
+    Ok(())
+}
+
+fn verify_and_copy(archive: impl Read, copy: impl Write) -> anyhow::Result<Copied> {
+    let mut tee = Tee { input: archive, copy, hash: Sha256::new(), bytes: 0, failed: None };
+    // A restore may be particular about types that it doesn't know, a backup must not be.
+    let options = consul::Options { allow_unknown_kinds: true, ..consul::Options::default() };
+    let verified = consul::verify(&mut tee, options);
+    match tee.failed.or_else(|| tee.copy.flush().err()) {
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            let message = format!("{Closed} after {} bytes: the archive was not delivered", tee.bytes);
+            return Err(Failure::new(ExitCode::Failed, message).into());
+        }
+        Some(error) => return Err(error).context("write the archive"),
+        None => {}
+    }
+    let verdict = verified.context("what the server sent is not a whole archive")?;
+    Ok(Copied { verdict, bytes: tee.bytes, sha256: hex(&tee.hash.finalize()) })
+}
+
+/// Stdout without the line buffer that `io::stdout` puts before it: an archive has no lines.
+fn raw_stdout() -> anyhow::Result<File> {
+    Ok(io::stdout().as_fd().try_clone_to_owned().context("open stdout again")?.into())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Hands on what it reads, and hashes it.
+struct Tee<R, W> {
+    input: R,
+    copy: W,
+    hash: Sha256,
+    bytes: u64,
+    /// Why the copy could not be written, which is none of the archive's faults.
+    failed: Option<io::Error>,
+}
+
+impl<R: Read, W: Write> Read for Tee<R, W> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let found = self.input.read(out)?;
+        if let Err(error) = self.copy.write_all(&out[..found]) {
+            self.failed = Some(error);
+            return Err(io::Error::other("the copy cannot be written"));
+        }
+        self.hash.update(&out[..found]);
+        self.bytes += found as u64;
+        Ok(found)
+    }
+}

@@ -1,0 +1,108 @@
+//! `stillpoint verify`: a complete check of an archive, without any server.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use anyhow::Context;
+use archive::consul::{self, Verdict, kinds};
+use client::native::{Totals, TypeTotals};
+use serde::Serialize;
+
+use super::blocking;
+use crate::args::VerifyArgs;
+use crate::output::{Output, printable};
+use crate::stage::is_dash;
+
+/// What a verified archive is.
+#[derive(Debug, Serialize)]
+struct Report {
+    file: String,
+    id: String,
+    index: u64,
+    term: u64,
+    version: i64,
+    last_index: u64,
+    records: u64,
+    state_bytes: u64,
+    types: Totals,
+    warnings: Vec<String>,
+}
+
+pub(super) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<()> {
+    let options = options(args.allow_unknown_records);
+    let (name, verdict) = blocking(move || verify(&args.file, options, output)).await?;
+    let warnings = warnings(&verdict);
+    warnings.iter().for_each(|warning| output.warn(warning));
+    let meta = verdict.container.meta.clone();
+    let report = Report {
+        file: name,
+        id: meta.id,
+        index: meta.index,
+        term: meta.term,
+        version: meta.version,
+        last_index: verdict.last_index,
+        records: records(&verdict),
+        state_bytes: verdict.container.state_bytes,
+        types: totals(&verdict),
+        warnings,
+    };
+    let text = format!(
+        "{}: whole, index {}, term {}, {} records, {} bytes of state\n",
+        printable(&report.file),
+        report.index,
+        report.term,
+        report.records,
+        report.state_bytes
+    );
+    output.result(&report, &text)
+}
+
+fn verify(path: &Path, options: consul::Options, output: Output) -> anyhow::Result<(String, Verdict)> {
+    if is_dash(path) {
+        let bar = output.progress("verify", None);
+        let verdict = consul::verify(bar.wrap_read(io::stdin().lock()), options).context("stdin")?;
+        return Ok(("stdin".into(), verdict));
+    }
+    let name = path.display().to_string();
+    let file = std::fs::File::open(path).with_context(|| format!("open {name}"))?;
+    let bar = output.progress("verify", file.metadata().ok().map(|found| found.len()));
+    let verdict = consul::verify(bar.wrap_read(file), options).with_context(|| name.clone())?;
+    Ok((name, verdict))
+}
+
+pub(super) fn options(allow_unknown_kinds: bool) -> consul::Options {
+    consul::Options { allow_unknown_kinds, ..consul::Options::default() }
+}
+
+pub(super) fn records(verdict: &Verdict) -> u64 {
+    verdict.counts.values().map(|count| count.records).sum()
+}
+
+/// Counts and sizes by the types' names.
+pub(super) fn totals(verdict: &Verdict) -> Totals {
+    let named = verdict.counts.iter().map(|(kind, count)| {
+        (kinds::name(*kind).into_owned(), TypeTotals { count: count.records, bytes: count.bytes })
+    });
+    named.collect::<BTreeMap<_, _>>()
+}
+
+/// What is worth knowing about an archive that is whole.
+pub(super) fn warnings(verdict: &Verdict) -> Vec<String> {
+    let enterprise: Vec<u8> = verdict.counts.keys().copied().collect();
+    let mut warnings: Vec<String> = enterprise_warning(&enterprise).into_iter().collect();
+    if verdict.repeated > 0 {
+        warnings.push(format!("records that repeat an earlier one to the byte: {}", verdict.repeated));
+    }
+    warnings
+}
+
+/// A sentence about the Enterprise types among `found`, if there are any.
+pub(super) fn enterprise_warning(found: &[u8]) -> Option<String> {
+    let is_enterprise = |kind: &&u8| kinds::edition(**kind) == kinds::Edition::Enterprise;
+    let numbers: Vec<String> = found.iter().filter(is_enterprise).map(u8::to_string).collect();
+    (!numbers.is_empty()).then(|| {
+        let numbers = numbers.join(", ");
+        format!("records of Consul Enterprise (type {numbers}): a genuine community server refuses them")
+    })
+}

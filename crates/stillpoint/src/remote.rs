@@ -1,0 +1,82 @@
+//! The servers that commands talk to, opened with the credentials that belong to them.
+
+use std::{env, fs, io};
+
+use client::{Download, Token, consul, native};
+
+use crate::args::Connection;
+use crate::exit::{ExitCode, Failure};
+use crate::target::{Scope, Target};
+
+/// A server that saves and restores.
+#[derive(Debug)]
+pub(crate) enum Remote {
+    /// A Stillpoint server, through the native API.
+    Native { client: native::Client, scope: Scope },
+    /// A Consul server, genuine or ours. The token is kept to see whether a restore would lose it.
+    Consul { client: consul::Client, token: Option<Token> },
+}
+
+impl Remote {
+    /// Nothing is sent yet.
+    pub(crate) fn open(target: &Target, connection: &Connection) -> anyhow::Result<Remote> {
+        match target {
+            Target::Scope(scope) => Ok(Remote::Native { client: native(connection)?, scope: *scope }),
+            Target::Consul(url) => {
+                let settings = consul::Settings::read(url.address.clone(), |name| env::var(name).ok())
+                    .map_err(|error| Failure::usage(error.to_string()))?;
+                let consul::Settings { address, token } = settings;
+                let client = consul::Client::new(address, token.as_ref(), url.datacenter.clone())?;
+                Ok(Remote::Consul { client, token })
+            }
+        }
+    }
+
+    /// Asks for an archive. `level` is for a native server alone.
+    pub(crate) async fn save(&self, stale: bool, level: Option<u8>) -> anyhow::Result<Download> {
+        Ok(match self {
+            Remote::Native { client, scope } => client.save(scope.name(), stale, level).await?,
+            Remote::Consul { client, .. } => client.save(stale).await?,
+        })
+    }
+
+    /// Where it is, for a person.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Remote::Native { client, scope } => format!("{} of {}", scope.name(), client.address()),
+            Remote::Consul { client, .. } => client.address().to_string(),
+        }
+    }
+}
+
+/// A client of the native API.
+pub(crate) fn native(connection: &Connection) -> anyhow::Result<native::Client> {
+    let token = native_token(connection)?;
+    Ok(native::Client::new(connection.address.clone(), token.as_ref())?)
+}
+
+/// The token of `--token-file`, else of the environment, else of the local server's data directory. Without
+/// any the server will say what it thinks of that.
+fn native_token(connection: &Connection) -> anyhow::Result<Option<Token>> {
+    if let Some(path) = &connection.token_file {
+        let text = fs::read_to_string(path).map_err(|error| client::Error::TokenFile {
+            path: path.display().to_string(),
+            cause: error.to_string(),
+        })?;
+        return Ok(Token::parse(&text)?);
+    }
+    if let Some(token) =
+        env::var("STILLPOINT_TOKEN").ok().map(|text| Token::parse(&text)).transpose()?.flatten()
+    {
+        return Ok(Some(token));
+    }
+    let path = connection.data_dir.join("token");
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(Token::parse(&text)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let message = format!("read the token from {}: {error}", path.display());
+            Err(Failure::new(ExitCode::Denied, message).hint("only the server's own user may read it").into())
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What the server says once it serves: where it is, and commands to try. Each of them works as printed.
+
+use std::io::Write;
+
+use node::Node;
+
+use super::listen::Listeners;
+use crate::args::ServerArgs;
+
+/// Prints addresses, the data directory and, with `--dev`, sample commands.
+pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners) {
+    let mut text = String::new();
+    let data_dir = node.settings().data_dir.display();
+    let addresses = [("consul", listeners.consul_address()), ("native", listeners.native_address())];
+    text.push_str(&format!("stillpoint {} serves\n", env!("CARGO_PKG_VERSION")));
+    for (dialect, address) in addresses {
+        match address {
+            Some(address) => text.push_str(&format!("  {dialect:<8} http://{address}\n")),
+            None => text.push_str(&format!("  {dialect:<8} off\n")),
+        }
+    }
+    text.push_str(&format!("  data     {data_dir}\n  token    {data_dir}/token\n"));
+    if let (true, Some(consul), Some(native)) = (args.dev, addresses[0].1, addresses[1].1) {
+        text.push_str(&samples(&consul.to_string(), &native.to_string(), &data_dir.to_string()));
+    }
+    // Nobody may be listening to stderr.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Commands for the first five minutes.
+fn samples(consul: &str, native: &str, data_dir: &str) -> String {
+    let this =
+        std::env::current_exe().map_or_else(|_| "stillpoint".to_owned(), |path| path.display().to_string());
+    format!(
+        "\ntry\n\
+         \x20 curl -X PUT -d 'hello' http://{consul}/v1/kv/greeting\n\
+         \x20 curl 'http://{consul}/v1/kv/greeting?raw'\n\
+         \x20 curl -o backup.snap http://{consul}/v1/snapshot\n\
+         \x20 {this} inspect backup.snap\n\
+         \x20 curl -X DELETE http://{consul}/v1/kv/greeting\n\
+         \x20 curl -X PUT --data-binary @backup.snap http://{consul}/v1/snapshot\n\
+         \x20 curl 'http://{consul}/v1/kv/greeting?raw'\n\
+         \x20 {this} undo consul --native {native} --data-dir {data_dir}\n\
+         \x20 {this} status --native {native} --data-dir {data_dir}\n"
+    )
+}

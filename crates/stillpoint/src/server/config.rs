@@ -1,0 +1,214 @@
+//! The configuration file and the arguments, resolved into settings as they are meant.
+//!
+//! `packaging/stillpoint.toml` is the commented sample; unknown keys are errors.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use node::Settings;
+use serde::Deserialize;
+
+use crate::args::{DATA_DIR_DEFAULT, Listen, ServerArgs};
+use crate::exit::{ExitCode, Failure};
+
+/// The file as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    data_dir: Option<PathBuf>,
+    node_name: Option<String>,
+    datacenter: Option<String>,
+    listen: ListenFile,
+    datacenters: BTreeMap<String, String>,
+    limits: Limits,
+    log: Log,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ListenFile {
+    consul: Option<String>,
+    native: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Limits {
+    kv_max_value_bytes: Option<usize>,
+    restore_max_bytes: Option<u64>,
+    undo_keep: Option<String>,
+    disk_reserve_bytes: Option<u64>,
+}
+
+/// What is logged, and how it looks.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Log {
+    pub(super) format: LogFormat,
+    pub(super) level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { format: LogFormat::Text, level: "info".to_owned() }
+    }
+}
+
+/// Everything the server needs to know, resolved.
+#[derive(Debug)]
+pub(super) struct Config {
+    pub(super) consul: Listen,
+    pub(super) native: Listen,
+    pub(super) log: Log,
+    settings: Settings,
+}
+
+/// A value must fit into one log entry, beside its key.
+const KV_MAX_VALUE_BYTES_MAX: usize = 8 << 20;
+
+impl Config {
+    /// Reads the file, if one is named, and lets the arguments win over it.
+    pub(super) fn resolve(args: &ServerArgs) -> anyhow::Result<Config> {
+        let file = match &args.config {
+            Some(path) => read(path)?,
+            None => File::default(),
+        };
+        let data_dir = args.data_dir.clone().or(file.data_dir).unwrap_or_else(|| DATA_DIR_DEFAULT.into());
+        let mut settings = Settings::new(data_dir);
+        settings.node_name = file.node_name.unwrap_or_else(host_name);
+        set(&mut settings.datacenter, file.datacenter);
+        settings.datacenters = file.datacenters;
+        set(&mut settings.kv_max_value_bytes, file.limits.kv_max_value_bytes);
+        set(&mut settings.restore_max_bytes, file.limits.restore_max_bytes);
+        set(&mut settings.disk_reserve_bytes, file.limits.disk_reserve_bytes);
+        if let Some(keep) = file.limits.undo_keep {
+            settings.undo_keep = duration(&keep).with_context(|| format!("limits.undo_keep = {keep:?}"))?;
+        }
+        let config = Config {
+            consul: listen("listen.consul", args.consul, file.listen.consul, 8500)?,
+            native: listen("listen.native", args.native, file.listen.native, 7400)?,
+            log: file.log,
+            settings,
+        };
+        config.check(args.insecure)?;
+        Ok(config)
+    }
+
+    /// The node's settings, once it is known where the node can be reached.
+    pub(super) fn settings(&self, address: Option<SocketAddr>) -> Settings {
+        let mut settings = self.settings.clone();
+        set(&mut settings.address, address.map(|address| address.to_string()));
+        settings
+    }
+
+    fn check(&self, insecure: bool) -> anyhow::Result<()> {
+        if self.settings.kv_max_value_bytes > KV_MAX_VALUE_BYTES_MAX {
+            let message = format!("limits.kv_max_value_bytes is at most {KV_MAX_VALUE_BYTES_MAX}");
+            return Err(Failure::usage(message).into());
+        }
+        for (what, listen) in [("consul", self.consul), ("native", self.native)] {
+            if let Listen::At(address) = listen
+                && !address.ip().is_loopback()
+                && !insecure
+            {
+                let message = format!("{what} would listen on {address}, beyond this machine, without TLS");
+                return Err(Failure::usage(message).hint("listen on 127.0.0.1, or pass --insecure").into());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn set<T>(value: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *value = given;
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<File> {
+    let fail = |why: String| {
+        let message = format!("the configuration {} cannot be used: {why}", path.display());
+        Failure::new(ExitCode::Usage, message).hint("packaging/stillpoint.toml is a commented sample")
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
+    Ok(toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().to_owned()))?)
+}
+
+fn listen(key: &str, arg: Option<Listen>, file: Option<String>, port: u16) -> anyhow::Result<Listen> {
+    match (arg, file) {
+        (Some(listen), _) => Ok(listen),
+        (None, Some(text)) => {
+            text.parse().map_err(|e| Failure::usage(format!("{key} = {text:?}: {e}")).into())
+        }
+        (None, None) => Ok(Listen::At((Ipv4Addr::LOCALHOST, port).into())),
+    }
+}
+
+/// A number and a unit: `90s`, `30m`, `24h`, `7d`.
+fn duration(text: &str) -> anyhow::Result<Duration> {
+    let (number, unit_s) = match text.char_indices().last() {
+        Some((end, 's')) => (&text[..end], 1),
+        Some((end, 'm')) => (&text[..end], 60),
+        Some((end, 'h')) => (&text[..end], 3600),
+        Some((end, 'd')) => (&text[..end], 24 * 3600),
+        _ => ("", 0),
+    };
+    let number: u64 = number.parse().context("a number and one of s, m, h, d, such as 24h")?;
+    Ok(Duration::from_secs(number.saturating_mul(unit_s)))
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "stillpoint".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/stillpoint.toml")
+    }
+
+    #[test]
+    fn the_sample_configuration_is_read() {
+        read(&sample()).unwrap();
+    }
+
+    #[test]
+    fn every_setting_that_the_sample_shows_can_be_switched_on() {
+        let text = std::fs::read_to_string(sample()).unwrap();
+        let shown: Vec<&str> = text
+            .lines()
+            .map(|line| line.strip_prefix('#').filter(|l| !l.starts_with(' ')).unwrap_or(line))
+            .collect();
+        let file: File = toml::from_str(&shown.join("\n")).unwrap();
+        assert!(file.data_dir.is_some() && file.limits.undo_keep.is_some());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        let error = toml::from_str::<File>("[limits]\nundo_kep = \"1h\"").unwrap_err();
+        assert!(error.to_string().contains("undo_kep"), "{error}");
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(duration("24h").unwrap(), Duration::from_secs(86_400));
+        assert_eq!(duration("7d").unwrap(), Duration::from_secs(7 * 86_400));
+        for bad in ["", "24", "h", "-1h", "1 h", "1w"] {
+            assert!(duration(bad).is_err(), "{bad:?}");
+        }
+    }
+}

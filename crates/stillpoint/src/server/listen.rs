@@ -1,0 +1,62 @@
+//! The addresses that the server takes, and what it serves there.
+
+use std::io;
+use std::net::SocketAddr;
+
+use axum::Router;
+use node::Node;
+use tokio::net::TcpListener;
+
+use super::config::Config;
+use crate::args::Listen;
+use crate::exit::{ExitCode, Failure};
+
+/// Every address taken.
+pub(super) struct Listeners {
+    pub(super) consul: Option<TcpListener>,
+    pub(super) native: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Takes every address or none.
+    pub(super) async fn bind(config: &Config) -> anyhow::Result<Listeners> {
+        Ok(Listeners {
+            consul: bind("consul", config.consul).await?,
+            native: bind("native", config.native).await?,
+        })
+    }
+
+    pub(super) fn native_address(&self) -> Option<SocketAddr> {
+        self.native.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    pub(super) fn consul_address(&self) -> Option<SocketAddr> {
+        self.consul.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Each listener with the routes of its dialect.
+    pub(super) fn with_routes(self, node: &Node) -> Vec<(TcpListener, Router)> {
+        let served = [
+            (self.consul, dialects::consul::routes(node.clone())),
+            (self.native, dialects::native::routes(node.clone())),
+        ];
+        served.into_iter().filter_map(|(listener, routes)| Some((listener?, routes))).collect()
+    }
+}
+
+async fn bind(what: &str, listen: Listen) -> anyhow::Result<Option<TcpListener>> {
+    let Listen::At(address) = listen else { return Ok(None) };
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let message = format!("{address} ({what}) is in use: pass --{what} ADDR or --{what} off");
+            Err(Failure::new(ExitCode::Failed, message).into())
+        }
+        Err(error) => {
+            let message = format!("{address} ({what}) cannot be listened on: {error}");
+            Err(Failure::new(ExitCode::Failed, message)
+                .hint(format!("pass --{what} ADDR or --{what} off"))
+                .into())
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The server: settings resolved, addresses taken, the node opened, every dialect served until a signal.
+
+mod banner;
+mod config;
+mod listen;
+mod logging;
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use anyhow::Context;
+use node::{Node, Parts};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::config::Config;
+use self::listen::Listeners;
+use crate::args::ServerArgs;
+use crate::exit::{ExitCode, Failure};
+
+/// How long open connections may finish what they do after a signal.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Runs until it is told to stop. Signals are this function's own business.
+///
+/// Addresses are taken before the data directory is touched, so a taken port changes nothing.
+pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::resolve(&args)?;
+    logging::start(&config.log);
+    let listeners = Listeners::bind(&config).await?;
+    let settings = config.settings(listeners.native_address());
+    let node = Node::open(settings, Parts::alone()).await.map_err(cannot_open)?;
+    let ended = match node.wait_for_leader().await {
+        Ok(()) => {
+            banner::print(&args, &node, &listeners);
+            serve(&node, listeners).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    node.shutdown().await;
+    ended
+}
+
+/// Serves until a signal comes or the node stops by itself.
+async fn serve(node: &Node, listeners: Listeners) -> anyhow::Result<ExitCode> {
+    let (stop, stopping) = watch::channel(false);
+    let mut servers = JoinSet::new();
+    for (listener, routes) in listeners.with_routes(node) {
+        let mut stopping = stopping.clone();
+        let stopped = async move {
+            let _ = stopping.wait_for(|stopping| *stopping).await;
+        };
+        servers.spawn(axum::serve(listener, routes).with_graceful_shutdown(stopped).into_future());
+    }
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let ended = tokio::select! {
+        _ = interrupt.recv() => Ok(ExitCode::Ok),
+        _ = terminate.recv() => Ok(ExitCode::Ok),
+        why = failed(node) => Err(anyhow::anyhow!("the node has stopped: {why}")),
+    };
+    tracing::info!("shutting down");
+    stop.send_replace(true);
+    let drained = tokio::time::timeout(GRACE, async { while servers.join_next().await.is_some() {} });
+    if drained.await.is_err() {
+        tracing::warn!("connections were still open after {} s; they are cut", GRACE.as_secs());
+    }
+    ended
+}
+
+/// Waits until the node can no longer go on: its disk failed, or its state machine did.
+async fn failed(node: &Node) -> String {
+    let mut status = node.follow();
+    let stopped = status.wait_for(|status| status.running.is_err()).await;
+    stopped.map_or_else(|_| "it closed".to_owned(), |status| status.running.clone().err().unwrap_or_default())
+}
+
+fn cannot_open(error: node::Error) -> anyhow::Error {
+    let code = match error.kind() {
+        node::Kind::Denied => ExitCode::Denied,
+        _ => ExitCode::Failed,
+    };
+    let failure = Failure::new(code, error.message());
+    match error.advice() {
+        Some(hint) => failure.hint(hint).into(),
+        None => failure.into(),
+    }
+}

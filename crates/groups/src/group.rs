@@ -101,6 +101,8 @@ impl<S: StateMachine> Group<S> {
             let raft = Raft::<S>::build(node, config, peers, store, adapter).await.map_err(convert::fatal)?;
             let applied = host.applied().await.map_err(|error| Error::Fatal(error.to_string()))?;
             raft.run();
+            // A round trip: only then does what the library says of itself mean anything.
+            raft.with_raft_state(|_| ()).await.map_err(convert::fatal)?;
             if applied.members.voters().map(|voter| voter.id).eq([node]) {
                 // Nobody else could lead, so there is no point in waiting for silence first.
                 raft.trigger().elect(true).await.map_err(convert::fatal)?;

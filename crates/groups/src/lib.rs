@@ -1,6 +1,6 @@
 //! Replication: one [`Group`] for any [`StateMachine`], by Raft, over any [`Network`], with its log in one file.
 //!
-//! Knows nothing of records, HTTP or archive formats. The Raft library stays behind [`raft`]: none of its types
+//! Knows nothing of records, HTTP or archive formats. The Raft library stays behind `raft`: none of its types
 //! leaves this crate, and nothing stored or sent depends on them.
 
 mod error;

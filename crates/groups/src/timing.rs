@@ -7,7 +7,7 @@ use std::time::Duration;
 /// A group checks them when it opens: an election must be longer than a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// How often a leader speaks up, and how long it waits for the answer.
+    /// How often a leader speaks up, and how long it waits for the answer: longer than a round trip.
     pub heartbeat: Duration,
     /// The shortest silence after which a follower stands for election.
     pub election_min: Duration,

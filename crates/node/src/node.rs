@@ -171,9 +171,15 @@ impl Node {
         Ok(node)
     }
 
+    /// Ends what only waits, such as blocking queries, so that open requests can be answered before
+    /// [`shutdown`](Self::shutdown). Reads and writes go on.
+    pub fn begin_shutdown(&self) {
+        self.inner.closing.send_replace(true);
+    }
+
     /// Stops taking part, syncs and closes everything. To repeat it is harmless.
     pub async fn shutdown(&self) {
-        self.inner.closing.send_replace(true);
+        self.begin_shutdown();
         self.inner.stager.stopping.store(true, Ordering::Relaxed);
         self.inner.group.shutdown().await;
         let records = Arc::clone(&self.inner.records);
@@ -319,7 +325,8 @@ impl Node {
         &self.inner.tasks
     }
 
-    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+    /// Whether the node is about to shut down, to be followed by whatever waits.
+    pub fn closing(&self) -> watch::Receiver<bool> {
         self.inner.closing.subscribe()
     }
 

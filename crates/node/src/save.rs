@@ -7,8 +7,7 @@ use archive::consul;
 use archive::gzip::Level;
 use archive::hashicorp::{self, Compression};
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
-use futures_util::stream;
+use futures_util::{Stream, StreamExt, stream};
 use records::{Scope, View};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -119,24 +118,33 @@ impl Capture {
     pub fn stream(self, level: Level) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
         let runtime = Handle::current();
-        tokio::task::spawn_blocking(move || {
-            let out =
-                ChannelWriter { sender: sender.clone(), runtime: runtime.clone(), chunk: BytesMut::new() };
+        let writer = tokio::task::spawn_blocking(move || {
+            let out = ChannelWriter { sender, runtime, chunk: BytesMut::new() };
             let written =
                 self.write(out, level).and_then(|mut out| out.flush().map_err(error::io("send the archive")));
-            if let Err(error) = written {
+            written.map_err(|error| {
                 tracing::warn!(scope = %self.view.scope(), %error, "an archive was cut short");
-                // The reader may be gone; then nobody needs to know.
-                let _ = runtime.block_on(sender.send_timeout(Err(io::Error::other(error)), STALL));
-            }
+                io::Error::other(error)
+            })
         });
-        stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|item| (item, receiver)) })
+        let chunks = stream::unfold(receiver, |mut receiver| async {
+            receiver.recv().await.map(|chunk| (Ok(chunk), receiver))
+        });
+        // The end of the chunks is the archive's only if its writer says so: it may have failed, or panicked.
+        let end = stream::once(writer).filter_map(|ended| {
+            let failed = match ended {
+                Ok(written) => written.err(),
+                Err(panic) => Some(io::Error::other(panic)),
+            };
+            std::future::ready(failed.map(Err))
+        });
+        chunks.chain(end)
     }
 }
 
 /// Hands bytes to an async reader, a chunk at a time.
 struct ChannelWriter {
-    sender: mpsc::Sender<io::Result<Bytes>>,
+    sender: mpsc::Sender<Bytes>,
     runtime: Handle,
     chunk: BytesMut,
 }
@@ -147,7 +155,7 @@ impl ChannelWriter {
         if chunk.is_empty() {
             return Ok(());
         }
-        let sent = self.runtime.block_on(self.sender.send_timeout(Ok(chunk), STALL));
+        let sent = self.runtime.block_on(self.sender.send_timeout(chunk, STALL));
         sent.map_err(|_| {
             io::Error::new(io::ErrorKind::BrokenPipe, "the reader left, or took no byte for 60 s")
         })

@@ -1,6 +1,7 @@
 //! The log file: two redb tables, one transaction per batch, every entry checked at open.
 
 use std::fs::{self, File};
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 
@@ -61,22 +62,34 @@ pub(super) enum Change {
 
 impl Disk {
     pub(super) fn open(path: &Path) -> Result<(Self, Recovered), Error> {
-        let fresh = !path.try_exists()?;
-        let database =
-            Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(|error| match error {
-                redb::DatabaseError::DatabaseAlreadyOpen => Error::InUse(path.to_owned()),
-                redb::DatabaseError::UpgradeRequired(found) => {
-                    Error::Damaged(format!("redb file format {found}"))
-                }
-                error => redb::Error::from(error).into(),
-            })?;
-        let mut disk = Self { database };
+        if !path.try_exists()? {
+            return Self::create(path);
+        }
+        let mut disk = Self { database: open_file(path, path)? };
         let recovered = disk.recover()?;
-        if fresh {
-            sync_directory_of(path)?;
-        } else if is_sparse(fs::metadata(path)?.len(), recovered.entry_bytes) {
+        if is_sparse(fs::metadata(path)?.len(), recovered.entry_bytes) {
             disk.database.compact().map_err(redb::Error::from)?;
         }
+        Ok((disk, recovered))
+    }
+
+    /// A new file gets its name when it is complete: a crash must not leave one that cannot be opened.
+    fn create(path: &Path) -> Result<(Self, Recovered), Error> {
+        let mut unnamed = path.as_os_str().to_owned();
+        unnamed.push(".new");
+        let unnamed = Path::new(&unnamed);
+        let database = match open_file(unnamed, path) {
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                // Left behind by a crash, and never used.
+                fs::remove_file(unnamed)?;
+                open_file(unnamed, path)?
+            }
+            opened => opened?,
+        };
+        let disk = Self { database };
+        let recovered = disk.recover()?;
+        fs::rename(unnamed, path)?;
+        sync_directory_of(path)?;
         Ok((disk, recovered))
     }
 
@@ -213,6 +226,15 @@ impl Disk {
 type Facts<'a> = redb::Table<'a, &'static str, &'static [u8]>;
 type Entries<'a> = redb::Table<'a, u64, &'static [u8]>;
 
+/// Opens or creates a file, on behalf of whoever knows it as `path`.
+fn open_file(file: &Path, path: &Path) -> Result<Database, Error> {
+    Database::builder().set_cache_size(CACHE_BYTES).create(file).map_err(|error| match error {
+        redb::DatabaseError::DatabaseAlreadyOpen => Error::InUse(path.to_owned()),
+        redb::DatabaseError::UpgradeRequired(found) => Error::Damaged(format!("redb file format {found}")),
+        error => redb::Error::from(error).into(),
+    })
+}
+
 fn put_fact<T: serde::Serialize>(facts: &mut Facts<'_>, key: &str, fact: &T) -> Result<(), redb::Error> {
     facts.insert(key, encode_fact(key, fact).as_slice())?;
     Ok(())
@@ -226,4 +248,127 @@ fn is_sparse(file_bytes: u64, entry_bytes: u64) -> bool {
 fn sync_directory_of(path: &Path) -> Result<(), Error> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok(File::open(parent)?.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Log;
+    use crate::testing::Disk as SimulatedDisk;
+    use crate::types::Payload;
+
+    fn entry(term: u64, index: u64) -> Entry {
+        Entry { position: Position { term, index }, payload: Payload::Command(vec![7; 100].into()) }
+    }
+
+    fn disk(entries: impl IntoIterator<Item = Entry>) -> SimulatedDisk {
+        let simulated = SimulatedDisk::new();
+        let (disk, _) = Disk::with_backend(simulated.handle()).unwrap();
+        disk.commit(&[Change::Append(entries.into_iter().collect())]).unwrap();
+        simulated
+    }
+
+    /// Changes what only a fault could change, and opens the log again.
+    fn reopen_after(
+        simulated: &SimulatedDisk,
+        fault: impl FnOnce(&mut Facts<'_>, &mut Entries<'_>),
+    ) -> Error {
+        let database = Database::builder().create_with_backend(simulated.handle()).unwrap();
+        let disk = Disk { database };
+        disk.write(|facts, entries| {
+            fault(facts, entries);
+            Ok(())
+        })
+        .unwrap();
+        drop(disk);
+        Log::with_backend(simulated.handle()).unwrap_err()
+    }
+
+    #[test]
+    fn a_missing_entry_is_damage() {
+        let simulated = disk((0..10).map(|index| entry(1, index)));
+        let error = reopen_after(&simulated, |_, entries| drop(entries.remove(4).unwrap()));
+        assert_eq!(error.to_string(), "the log is damaged: entry 4 is missing");
+    }
+
+    #[test]
+    fn a_missing_beginning_is_damage() {
+        let simulated = disk((0..10).map(|index| entry(1, index)));
+        let error = reopen_after(&simulated, |_, entries| drop(entries.remove(0).unwrap()));
+        assert_eq!(error.to_string(), "the log is damaged: entry 0 is missing");
+    }
+
+    #[test]
+    fn a_garbled_entry_is_damage() {
+        let simulated = disk((0..10).map(|index| entry(1, index)));
+        let error = reopen_after(&simulated, |_, entries| {
+            let mut value = entries.get(5).unwrap().unwrap().value().to_vec();
+            value[20] ^= 1;
+            entries.insert(5, value.as_slice()).unwrap();
+        });
+        assert_eq!(error.to_string(), "the log is damaged: entry 5: wrong checksum");
+    }
+
+    #[test]
+    fn a_term_that_goes_back_is_damage() {
+        let simulated = disk([entry(2, 0), entry(1, 1)]);
+        let error = Log::with_backend(simulated.handle()).unwrap_err();
+        assert!(matches!(error, Error::Damaged(_)), "{error}");
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_number() {
+        let simulated = disk([]);
+        let error = reopen_after(&simulated, |facts, _| put_fact(facts, KEY_FORMAT, &(FORMAT + 1)).unwrap());
+        assert_eq!(error.to_string(), "log format 2 is newer than the 1 that this release knows");
+    }
+
+    #[test]
+    fn a_purge_and_its_point_are_found_together() {
+        let simulated = disk((0..10).map(|index| entry(1, index)));
+        {
+            let (disk, _) = Disk::with_backend(simulated.handle()).unwrap();
+            let ballot = Ballot { term: 3, node: NodeId(2), granted: true };
+            let purge = Change::Purge(Position { term: 1, index: 6 });
+            let committed = Change::Committed(Position { term: 1, index: 8 });
+            disk.commit(&[purge, Change::Truncate(9), Change::Ballot(ballot), committed]).unwrap();
+        }
+        let (disk, recovered) = Disk::with_backend(simulated.handle()).unwrap();
+        assert_eq!(recovered.purged, Some(Position { term: 1, index: 6 }));
+        assert_eq!(recovered.last, Some(Position { term: 1, index: 8 }));
+        assert_eq!(recovered.committed, Some(Position { term: 1, index: 8 }));
+        assert_eq!(recovered.ballot.unwrap().term, 3);
+        assert_eq!(disk.read(0..100, usize::MAX).unwrap(), [entry(1, 7), entry(1, 8)]);
+    }
+
+    #[test]
+    fn a_file_whose_creation_was_cut_short_is_made_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        fs::write(directory.path().join("log.new"), [0; 4096]).unwrap();
+        Log::open(&path).unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_is_mostly_empty_shrinks_when_it_is_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let large = |index| Entry {
+            position: Position { term: 1, index },
+            payload: Payload::Command(vec![1; 4 << 20].into()),
+        };
+        {
+            let (disk, _) = Disk::open(&path).unwrap();
+            for index in 0..20 {
+                disk.commit(&[Change::Append(vec![large(index)])]).unwrap();
+            }
+            disk.commit(&[Change::Purge(Position { term: 1, index: 18 })]).unwrap();
+        }
+        let before = fs::metadata(&path).unwrap().len();
+        let (_disk, recovered) = Disk::open(&path).unwrap();
+        let after = fs::metadata(&path).unwrap().len();
+        assert!(after < before / 2, "{before} bytes became {after}");
+        assert_eq!(recovered.last, Some(Position { term: 1, index: 19 }));
+    }
 }

@@ -1,8 +1,8 @@
 //! The log of one group: entries, vote and purge point in one redb file, strictly recovered.
 //!
 //! Knows nothing of the Raft library. What is acknowledged has been synced; after a failed sync nothing more is
-//! written. [`queue`] gathers what arrives meanwhile into one transaction, [`disk`] is the file, [`codec`] its
-//! values, [`tail`] the newest entries in memory.
+//! written. `queue` gathers what arrives meanwhile into one transaction, `disk` is the file, `codec` its
+//! values, `tail` the newest entries in memory.
 
 mod codec;
 mod disk;

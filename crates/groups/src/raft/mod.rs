@@ -7,6 +7,8 @@ pub(crate) mod config;
 #[cfg(test)]
 mod conformance;
 pub(crate) mod convert;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod log;
 pub(crate) mod machine;
 pub(crate) mod network;

@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::machine::{Carried, blocking};
 use super::network::{Peer, nonsense};
 use super::{Snapshot as RaftSnapshot, Types, convert};
-use crate::machine::{Snapshot as _, StateMachine};
+use crate::machine::{Snapshot, StateMachine};
 use crate::network::{Answer, Ask};
 use crate::types::{Applied, Ballot};
 
@@ -50,7 +50,7 @@ pub(super) async fn send<S: StateMachine>(
         Answer::HigherBallot(ballot) => return Ok(ballot),
         answer => return Err(nonsense(&answer)),
     }
-    let mut chunks = read_out::<S>(pinned).map_err(local)?;
+    let mut chunks = read_out(pinned).map_err(local)?;
     let mut digest = Sha256::new();
     let mut offset = 0;
     loop {
@@ -85,7 +85,7 @@ enum Piece {
 /// Writes the snapshot out on a thread of its own, which ends soon after the receiver is dropped.
 ///
 /// Not on the blocking pool: the thread waits for the peer, perhaps for minutes.
-fn read_out<S: StateMachine>(pinned: S::Snapshot) -> io::Result<mpsc::Receiver<Piece>> {
+fn read_out(pinned: impl Snapshot) -> io::Result<mpsc::Receiver<Piece>> {
     let (pieces, chunks) = mpsc::channel(CHUNKS_AHEAD);
     thread::Builder::new().name("snapshot-out".into()).spawn(move || {
         let mut out = ChunkWriter { pieces, chunk: Vec::new() };
@@ -220,5 +220,43 @@ impl Inbox {
     /// Drops what has come in so far.
     pub(super) async fn clear(&self) {
         *self.incoming.lock().await = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes until it cannot any more, then says why.
+    struct Endless(Applied, std::sync::mpsc::Sender<io::ErrorKind>);
+
+    impl Snapshot for Endless {
+        fn applied(&self) -> &Applied {
+            &self.0
+        }
+
+        fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+            loop {
+                if let Err(error) = out.write_all(&[7; 10_000]) {
+                    self.1.send(error.kind()).unwrap();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn reading_out_waits_for_the_peer_and_ends_when_it_is_cancelled() {
+        let (ended, why) = std::sync::mpsc::channel();
+        let mut chunks = read_out(Endless(Applied::default(), ended)).unwrap();
+        for _ in 0..5 {
+            let Some(Piece::Bytes(bytes)) = chunks.recv().await else {
+                panic!("it is endless");
+            };
+            assert_eq!(bytes.len(), CHUNK_BYTES);
+            assert!(chunks.len() <= CHUNKS_AHEAD);
+        }
+        drop(chunks);
+        assert_eq!(why.recv(), Ok(io::ErrorKind::BrokenPipe));
     }
 }

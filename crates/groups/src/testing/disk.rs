@@ -17,6 +17,8 @@ pub struct Disk {
 
 #[derive(Debug, Default)]
 struct Platter {
+    /// What the disk held before its first operation.
+    base: Vec<u8>,
     content: Vec<u8>,
     history: Vec<Operation>,
     syncs_fail: bool,
@@ -70,7 +72,7 @@ impl Disk {
         let history = &platter.history[..operations];
         let synced =
             history.iter().rposition(|operation| matches!(operation, Operation::Sync)).map_or(0, |at| at + 1);
-        let mut content = Vec::new();
+        let mut content = platter.base.clone();
         for operation in &history[..synced] {
             operation.carry_out(&mut content);
         }
@@ -80,7 +82,9 @@ impl Disk {
                 operation.carry_out_in_part(&mut content, &mut chance);
             }
         }
-        Self { platter: Arc::new(Mutex::new(Platter { content, ..Platter::default() })) }
+        Self {
+            platter: Arc::new(Mutex::new(Platter { base: content.clone(), content, ..Platter::default() })),
+        }
     }
 
     fn platter(&self) -> MutexGuard<'_, Platter> {

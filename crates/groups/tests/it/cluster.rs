@@ -262,6 +262,35 @@ async fn a_voter_that_is_not_named_leaves_and_a_leader_may_be_that_voter() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_learner_comes_and_goes_without_ever_voting() {
+    let mut cluster = Cluster::found(1, Timing::default()).await;
+    let (founder, learner) = (NodeId(1), NodeId(2));
+    cluster.propose("before").await;
+    cluster.add(learner).await;
+    cluster.group(founder).add_learner(member(learner)).await.unwrap();
+    assert_eq!(
+        cluster.group(founder).status().members.learners().cloned().collect::<Vec<_>>(),
+        [member(learner)]
+    );
+    assert_eq!(commands(cluster.ledger(learner)), ["before"]);
+
+    cluster.group(founder).remove_learner(learner).await.unwrap();
+    assert_eq!(cluster.group(founder).status().members.learners().count(), 0);
+    let stranger = cluster.group(founder).change_voters([founder, NodeId(9)].into()).await;
+    assert!(matches!(stranger, Err(Error::Invalid(_))), "{stranger:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sole_voter_leads_again_without_waiting_for_silence() {
+    let mut cluster = Cluster::found(1, Timing::default()).await;
+    cluster.stop(NodeId(1)).await;
+    let stopped = tokio::time::Instant::now();
+    cluster.restart(NodeId(1)).await.unwrap();
+    cluster.leader().await;
+    assert!(stopped.elapsed() < cluster.timing.election_min, "{:?}", stopped.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn founding_twice_is_harmless_and_founding_without_oneself_is_refused() {
     let cluster = Cluster::start(2, Timing::default()).await;
     let stranger = cluster.group(NodeId(1)).initialize(vec![member(NodeId(2))]).await;

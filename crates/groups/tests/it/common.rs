@@ -87,6 +87,12 @@ impl Cluster {
         }
     }
 
+    pub(crate) async fn stop_all(&mut self) {
+        for id in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.stop(id).await;
+        }
+    }
+
     pub(crate) fn group(&self, id: NodeId) -> &Group<Ledger> {
         self.nodes[&id].group.as_ref().expect("the node is running")
     }

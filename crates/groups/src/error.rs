@@ -1,7 +1,8 @@
 //! What callers of a group can be told: each variant asks for a different reaction.
 
 use crate::log;
-use crate::types::{Member, Position};
+use crate::members::Member;
+use crate::types::Position;
 
 /// The result of most of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,7 +38,7 @@ pub enum Error {
     Fatal(String),
     /// The state machine lacks entries that the log no longer holds: its files were lost, or are of another time.
     /// The node must rejoin the group under a new id.
-    #[error("the state ends at {} but the log begins after {purged}", .applied.map_or("nothing".into(), |at| at.to_string()))]
+    #[error("the state machine lacks entries that have left the log, which begins after {purged}")]
     MachineBehind {
         /// What the machine has applied.
         applied: Option<Position>,

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::error::{Error, Result};
 use crate::log::{Log, Store};
 use crate::machine::StateMachine;
+use crate::members::Member;
 use crate::network::{Network, Request, Response};
 use crate::raft::convert::{self, WriteResult};
 use crate::raft::log::LogStore;
@@ -25,7 +26,7 @@ use crate::raft::serve::Server;
 use crate::raft::{Command, Raft, Runtime, config, observe};
 use crate::status::Status;
 use crate::timing::Timing;
-use crate::types::{Member, NodeId, Position};
+use crate::types::{NodeId, Position};
 
 /// The largest command that is accepted. What is larger belongs into a file of its own, named by the command.
 pub const COMMAND_BYTES_MAX: usize = 16 << 20;
@@ -181,7 +182,7 @@ impl<S: StateMachine> Group<S> {
         match confirmed.map_err(|_| Error::NoQuorum)? {
             Ok(point) => Ok(convert::position(point.log_id())),
             Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(elsewhere))) => {
-                Err(Error::NotLeader { leader: convert::leader(elsewhere) })
+                Err(convert::turned_away(elsewhere))
             }
             Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => Err(Error::NoQuorum),
             Err(RaftError::Fatal(error)) => Err(convert::fatal(error)),

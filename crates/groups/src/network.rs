@@ -3,7 +3,8 @@
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use crate::types::{Applied, Ballot, Entry, Member, Position};
+use crate::members::Member;
+use crate::types::{Applied, Ballot, Entry, NodeId, Position};
 
 /// Carries requests to other nodes.
 ///
@@ -113,7 +114,7 @@ pub(crate) struct Candidacy {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Transfer {
     pub(crate) leader: Ballot,
-    pub(crate) to: crate::types::NodeId,
+    pub(crate) to: NodeId,
     pub(crate) last: Option<Position>,
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::types::{Member, Members, Position};
+use crate::members::{Member, Members};
+use crate::types::Position;
 
 /// What this node does in the group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -139,8 +139,8 @@ impl Node {
     ) -> Result<Snapshot> {
         self.check_free(scope, &name)?;
         let blob = self.receive(body, &running).await?;
-        let verified = self.verify(blob, true, &running).await?;
-        self.list(scope, name, blob, verified.meta.index, verified.totals.count()).await
+        let verified = self.verify(scope, blob, true, &running).await?;
+        self.list(scope, name, blob, verified.index, verified.totals.count()).await
     }
 
     async fn list(&self, scope: Scope, name: Name, blob: Blob, index: u64, records: u64) -> Result<Snapshot> {

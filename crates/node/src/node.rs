@@ -281,6 +281,11 @@ impl Node {
         self.inner.group.watch()
     }
 
+    /// Whether the node is about to shut down, to be followed by whatever waits.
+    pub fn closing(&self) -> watch::Receiver<bool> {
+        self.inner.closing.subscribe()
+    }
+
     /// What is counted and measured.
     pub fn metrics(&self) -> &Metrics {
         &self.inner.metrics
@@ -323,11 +328,6 @@ impl Node {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.inner.tasks
-    }
-
-    /// Whether the node is about to shut down, to be followed by whatever waits.
-    pub fn closing(&self) -> watch::Receiver<bool> {
-        self.inner.closing.subscribe()
     }
 
     pub(crate) fn measure_disk(&self) {

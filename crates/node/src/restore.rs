@@ -3,11 +3,10 @@
 //! Before the commit is applied the old state is live everywhere, after it the new one is; whatever stops in
 //! between, there is no third outcome. `tests/crash.rs` kills the process at every step.
 
-use std::io::{self, BufReader, Write};
+use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use archive::consul;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use records::{Commit, Op, Reply, Scope, Totals};
@@ -17,7 +16,7 @@ use uuid::Uuid;
 use crate::blobs::{Blob, Digest};
 use crate::error::{self, Error, Kind, Result, blocking};
 use crate::node::Node;
-use crate::stager::{Counted, StagedImage, damaged};
+use crate::stager::StagedImage;
 use crate::tasks::{Running, Step, TaskKind};
 
 /// The bytes of an archive as they come in.
@@ -83,8 +82,8 @@ pub struct Verified {
     pub meta: archive::hashicorp::Meta,
     /// What it holds.
     pub totals: Totals,
-    /// The highest state index of its header.
-    pub last_index: u64,
+    /// The state index that it stands for.
+    pub index: u64,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
@@ -135,29 +134,18 @@ impl Node {
             Origin::Stored(blob) => blob,
         };
         fail::fail_point!("restore::received");
-        let verified = self.verify(blob, request.unknown_records, &running).await?;
-        fail::fail_point!("restore::verified");
         let commit = Commit {
             scope: request.scope,
             image: running.id(),
             digest: Vec::new(),
-            index: verified.meta.index.max(verified.last_index),
+            index: 0,
             blob: blob.digest.0.to_vec(),
             term,
             unknown_records: request.unknown_records,
         };
-        let commit = match self.stage_everywhere(commit.clone(), blob, &running).await {
-            Ok(commit) => commit,
-            Err(error) => {
-                self.discard(commit.image).await;
-                return Err(error);
-            }
-        };
+        let (commit, archive) = self.stage_everywhere(commit, blob, &running).await?;
         fail::fail_point!("restore::staged");
-        if let Err(cancelled) = running.step(Step::Commit, None) {
-            self.discard(commit.image).await;
-            return Err(cancelled);
-        }
+        running.step(Step::Commit, None)?;
         let (position, reply) = self.propose(Op::Commit(commit)).await?;
         let Reply::Exchanged { index } = reply else { return Err(refused(reply)) };
         fail::fail_point!("restore::committed");
@@ -165,15 +153,15 @@ impl Node {
             task: running.id(),
             scope: request.scope,
             index,
-            records: verified.totals.count(),
-            bytes: u64::try_from(verified.meta.size).unwrap_or_default(),
-            warnings: verified.warnings,
+            records: archive.totals.count(),
+            bytes: u64::try_from(archive.meta.size).unwrap_or_default(),
+            warnings: archive.warnings,
             sha256: blob.digest.to_string(),
             log_index: position.index,
         })
     }
 
-    /// Verifies an archive and says what restoring it would do. Changes nothing and leaves nothing behind.
+    /// Verifies an archive and says what restoring it would do. Changes nothing.
     pub async fn plan_restore(&self, request: RestoreRequest, origin: Origin) -> Result<Plan> {
         let seen = self.view(request.scope, Default::default()).await?;
         let running = Running::unregistered(request.task.unwrap_or_else(Uuid::now_v7));
@@ -181,7 +169,7 @@ impl Node {
             Origin::Body(body) => self.receive(body, &running).await?,
             Origin::Stored(blob) => blob,
         };
-        let archive = self.verify(blob, request.unknown_records, &running).await?;
+        let archive = self.verify(request.scope, blob, request.unknown_records, &running).await?;
         let current_index = seen.view.state().index;
         Ok(Plan { scope: request.scope, current_index, current: seen.view.totals()?, archive })
     }
@@ -255,22 +243,17 @@ impl Node {
         blocking(move || incoming.finish()).await
     }
 
-    /// Reads an archive to its end and checks all of it.
+    /// Reads an archive to its end and checks all of it, by unpacking it for nobody: memory stays bounded.
     pub(crate) async fn verify(
         &self,
+        scope: Scope,
         blob: Blob,
         unknown_records: bool,
         running: &Arc<Running>,
     ) -> Result<Verified> {
         running.step(Step::Verify, Some(blob.bytes))?;
-        let (file, _) = self.blobs().open_blob(blob.digest)?;
-        let running = Arc::clone(running);
-        blocking(move || {
-            let file = BufReader::with_capacity(256 << 10, Counted { file, progress: Some(&running) });
-            let options = consul::Options { allow_unknown_kinds: unknown_records, ..Default::default() };
-            verified(consul::verify(file, options).map_err(damaged)?)
-        })
-        .await
+        let (stager, running) = (self.stager(), Arc::clone(running));
+        blocking(move || Ok(stager.unpack(scope, blob.digest, unknown_records, Some(&running))?.1)).await
     }
 
     /// Stages on this node and on all reachable voters; succeeds if a quorum did, and all agree.
@@ -279,12 +262,14 @@ impl Node {
         mut commit: Commit,
         blob: Blob,
         running: &Arc<Running>,
-    ) -> Result<Commit> {
+    ) -> Result<(Commit, Verified)> {
         running.step(Step::Stage, Some(blob.bytes))?;
         let others = self.stage_on_peers(&commit);
         let here = self.stage_here(&commit, running);
         let (here, others) = futures_util::future::join(here, others).await;
-        let StagedImage { digest, index } = here?;
+        let StagedImage { digest, index, archive } = here?;
+        let archive =
+            archive.ok_or_else(|| Error::new(Kind::Conflict, format!("{} is staged", commit.image)))?;
         let voters = self.group().status().members.voters().count();
         let mut staged = 1;
         for (member, outcome) in others {
@@ -303,8 +288,8 @@ impl Node {
             return Err(Error::new(Kind::Unavailable, message));
         }
         commit.digest = digest;
-        commit.index = commit.index.max(index);
-        Ok(commit)
+        commit.index = index;
+        Ok((commit, archive))
     }
 
     async fn stage_here(&self, commit: &Commit, running: &Arc<Running>) -> Result<StagedImage> {
@@ -319,32 +304,21 @@ impl Node {
             others.map(|member| async { (member.id.0, self.peers().stage(member, commit.clone()).await) });
         futures_util::future::join_all(asked).await
     }
-
-    /// Drops a staged image everywhere. If that fails, the next commit of the scope does it.
-    async fn discard(&self, image: Uuid) {
-        if let Err(error) = self.propose(Op::Discard { image }).await {
-            tracing::warn!(%image, %error, "discard a staged image");
-        }
-    }
 }
 
-fn verified(verdict: consul::Verdict) -> Result<Verified> {
-    let mut totals = Totals::default();
-    for (kind, count) in &verdict.counts {
-        // Totals leave the bytes for the types out.
-        let bytes = count.bytes - count.records;
-        totals.0.insert(*kind, records::Total { count: count.records, bytes });
+impl Verified {
+    pub(crate) fn new(meta: archive::hashicorp::Meta, last_index: u64, totals: &Totals) -> Result<Verified> {
+        let index = meta.index.max(last_index);
+        if index > records::INDEX_MAX {
+            return Err(Error::new(Kind::Corrupt, format!("the archive's index {index} is out of range")));
+        }
+        let enterprise: u64 = totals.0.range(64..).map(|(_, total)| total.count).sum();
+        let warnings = match enterprise {
+            0 => Vec::new(),
+            n => vec![format!("{n} Consul Enterprise records are kept and written back, but not served")],
+        };
+        Ok(Verified { meta, totals: totals.clone(), index, warnings })
     }
-    let index = verdict.container.meta.index.max(verdict.last_index);
-    if index > records::INDEX_MAX {
-        return Err(Error::new(Kind::Corrupt, format!("the archive's index {index} is out of range")));
-    }
-    let enterprise: u64 = totals.0.range(64..).map(|(_, total)| total.count).sum();
-    let warnings = match enterprise {
-        0 => Vec::new(),
-        n => vec![format!("{n} Consul Enterprise records are kept and written back, but not served")],
-    };
-    Ok(Verified { meta: verdict.container.meta, totals, last_index: verdict.last_index, warnings })
 }
 
 fn refused(reply: Reply) -> Error {

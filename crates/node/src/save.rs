@@ -101,7 +101,7 @@ impl Capture {
     pub fn write<W: Write + Send>(&self, out: W, level: Level) -> Result<W> {
         let compression = Compression::Gzip { level, workers: COMPRESSION_WORKERS };
         let write = || -> io::Result<W> {
-            let mtime_s = self.view.applied().at_ms / 1000;
+            let mtime_s = self.view.state().changed_at_ms / 1000;
             let mut out = hashicorp::Writer::new(out, &self.meta, mtime_s, compression)?;
             consul::write_header(&mut out, self.index())?;
             for record in self.view.records() {
@@ -178,11 +178,11 @@ impl Write for ChannelWriter {
 }
 
 /// The metadata of a Consul archive (`hashicorp/consul:snapshot/archive.go`), with nothing ambient in it:
-/// its time is that of the last applied entry.
+/// its time is that of the entry that changed
+/// the scope last.
 fn consul_meta(view: &View, totals: &records::Totals) -> Result<hashicorp::Meta> {
     let (applied, state) = (view.applied(), view.state());
     let members = machine::members(applied).map_err(error::io("read the membership"))?;
-    let term = applied.position.map_or(0, |position| position.term);
     let servers = members.everyone().iter().map(|member| hashicorp::Server {
         suffrage: if members.is_voter(member.id) { hashicorp::VOTER } else { NON_VOTER },
         id: member.name.clone(),
@@ -194,9 +194,9 @@ fn consul_meta(view: &View, totals: &records::Totals) -> Result<hashicorp::Meta>
         .map_err(|_| Error::new(Kind::TooLarge, "more than 2^63 bytes of state"))?;
     Ok(hashicorp::Meta {
         version: 1,
-        id: format!("{term}-{}-{}", state.index, applied.at_ms),
+        id: format!("{}-{}-{}", state.term, state.index, state.changed_at_ms),
         index: state.index,
-        term,
+        term: state.term,
         peers: configuration.legacy_peers(),
         configuration,
         configuration_index: members.position().map_or(0, |position| position.index),

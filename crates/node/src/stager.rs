@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use archive::{consul, hashicorp};
-use records::{Commit, Record, Records, Scope};
+use records::{Commit, Record, Records, Scope, Staged};
 
 use crate::blobs::{Blob, Blobs, Digest};
 use crate::error::{self, Error, Kind, Result};
 use crate::machine::{self, Images};
 use crate::peers::{Peers, unreachable};
+use crate::restore::Verified;
 use crate::tasks::Running;
 
 /// Turns blobs into staged images.
@@ -25,20 +26,47 @@ pub(crate) struct Stager {
 }
 
 impl Stager {
-    /// Stages the image of `commit` and returns the digest of its records. When this returns, the image is
-    /// ready and durable. Doing it again is free.
+    /// Makes the image of `commit` ready here, and says what it is. When this returns, the image is durable.
+    /// Doing it again is free, but says less.
     pub(crate) fn stage(&self, commit: &Commit, progress: Option<&Running>) -> Result<StagedImage> {
         if let Some((digest, index)) = self.records.staged(commit.image)? {
-            return Ok(StagedImage { digest, index });
+            return Ok(StagedImage { digest, index, archive: None });
         }
         let blob = Digest::try_from(&commit.blob[..])?;
         self.obtain(blob)?;
-        let (file, _) = self.blobs.open_blob(blob)?;
-        let mut source = source(commit.scope, Counted { file, progress })?;
-        let staged = self.records.stage(commit.scope, &mut source, commit.unknown_records)?;
-        let image = StagedImage { digest: staged.digest().to_vec(), index: staged.index() };
+        let (staged, archive) = self.unpack(commit.scope, blob, commit.unknown_records, progress)?;
+        let digest = staged.digest().to_vec();
+        let index = staged.index().max(archive.index);
         staged.ready(commit.image)?;
-        Ok(image)
+        Ok(StagedImage { digest, index, archive: Some(archive) })
+    }
+
+    /// Reads an archive to its end, checks all of it, and unpacks it beside the live state. Dropping what is
+    /// staged leaves nothing behind.
+    pub(crate) fn unpack(
+        &self,
+        scope: Scope,
+        blob: Digest,
+        unknown_records: bool,
+        progress: Option<&Running>,
+    ) -> Result<(Staged, Verified)> {
+        let Scope::Consul = scope;
+        let (file, _) = self.blobs.open_blob(blob)?;
+        let file = BufReader::with_capacity(READ_BYTES, Counted { file, progress });
+        let mut records = consul::Records::new(hashicorp::Reader::new(file)).map_err(damaged)?;
+        let last_index = records.last_index();
+        let mut source = records.by_ref().map(|record| match record {
+            Ok(record) => Ok(Record { kind: record.kind, bytes: record.bytes.into() }),
+            Err(error) => Err(damaged(error).into()),
+        });
+        let staged = self.records.stage(scope, &mut source, unknown_records);
+        let staged = match staged {
+            Ok(staged) => staged,
+            Err(error) => return Err(explain(error.into(), records.into_inner())),
+        };
+        let container = records.into_inner().finish().map_err(|error| damaged(error.into()))?;
+        let archive = Verified::new(container.meta, last_index, staged.totals())?;
+        Ok((staged, archive))
     }
 
     /// Makes sure that the blob is here, fetching it from whoever has it.
@@ -74,9 +102,14 @@ impl Stager {
 /// What staging showed.
 pub(crate) struct StagedImage {
     pub(crate) digest: Vec<u8>,
-    /// The highest state index that a record mentions.
+    /// The highest state index that the archive or a record of it mentions.
     pub(crate) index: u64,
+    /// What the archive is; `None` if it had been staged before.
+    pub(crate) archive: Option<Verified>,
 }
+
+/// Bytes read from an archive at a time.
+const READ_BYTES: usize = 256 << 10;
 
 /// How often a replica that lacks a committed image asks its peers for it.
 const RETRY: Duration = Duration::from_secs(1);
@@ -97,32 +130,32 @@ impl Images for Stager {
     }
 }
 
-/// The records of an archive of `scope`. Its end means that the archive was verified to its last byte.
-fn source<'a>(
-    scope: Scope,
-    file: Counted<'a>,
-) -> Result<impl Iterator<Item = Result<Record, Box<dyn std::error::Error + Send + Sync>>> + 'a> {
-    match scope {
-        Scope::Consul => {
-            let reader = hashicorp::Reader::new(BufReader::with_capacity(256 << 10, file));
-            let records = consul::Records::new(reader).map_err(damaged)?;
-            Ok(records.map(|record| match record {
-                Ok(record) => Ok(Record { kind: record.kind, bytes: record.bytes.into() }),
-                Err(error) => Err(damaged(error).into()),
-            }))
-        }
+/// Where a record is wrong because the container is damaged, the container's error says more.
+fn explain(error: Error, container: hashicorp::Reader<impl Read>) -> Error {
+    let is_about_a_record = matches!(error.kind(), Kind::Corrupt | Kind::Unsupported)
+        && !matches!(error.cause(), Some(consul::Error::Archive(_)));
+    match is_about_a_record.then(|| container.finish()) {
+        Some(Err(damage)) => damaged(damage.into()),
+        _ => error,
     }
 }
 
-/// The failure of an archive that cannot be read completely.
-pub(crate) fn damaged(error: consul::Error) -> Error {
-    Error::new(Kind::Corrupt, error.to_string()).because(error)
+/// The failure of an archive that cannot be read completely, or of its reading.
+fn damaged(error: consul::Error) -> Error {
+    match error {
+        consul::Error::Io(error) => match error.downcast::<Error>() {
+            // Such as a cancel.
+            Ok(ours) => ours,
+            Err(error) => error::io("read the archive")(error),
+        },
+        damage => Error::new(Kind::Corrupt, damage.to_string()).because(damage),
+    }
 }
 
 /// A file whose reading counts as progress and stops when its task is cancelled.
-pub(crate) struct Counted<'a> {
-    pub(crate) file: File,
-    pub(crate) progress: Option<&'a Running>,
+struct Counted<'a> {
+    file: File,
+    progress: Option<&'a Running>,
 }
 
 impl Read for Counted<'_> {

@@ -43,7 +43,10 @@ impl Node {
     /// Asks a task that runs on this node to stop. It ends as cancelled and changes nothing; a task that is
     /// committing or over is a conflict.
     pub fn cancel_task(&self, id: Uuid) -> Result<()> {
-        self.task(id)?;
+        let task = self.task(id)?;
+        if task.state != TaskState::Running {
+            return Err(Error::new(Kind::Conflict, format!("task {id} is over")));
+        }
         self.registry().cancel(id)
     }
 
@@ -118,12 +121,24 @@ impl Node {
                 false => {
                     let stopped = "the node that ran it stopped before the commit; nothing was changed";
                     fail(&mut task, &Error::new(Kind::Unavailable, stopped), self.now_ms());
-                    self.propose(Op::Discard { image: task.id }).await?;
                 }
             }
             resolved.push(task);
         }
         if resolved.is_empty() { Ok(()) } else { self.write_tasks(resolved).await }
+    }
+
+    /// Drops the images here that were staged for tasks that are over. If one of them is committed after all,
+    /// as by an entry still on its way, it is staged again.
+    pub(crate) fn drop_leftover_images(&self) -> Result<()> {
+        for (scope, image) in self.records().staged_images()? {
+            let over = self.task(image).is_ok_and(|task| task.state != TaskState::Running);
+            if over && self.registry().get(image).is_none() {
+                tracing::info!(%scope, %image, "a staged image is dropped: its restore is over");
+                self.records().drop_staged(image)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether the image of a restore became live: every image is called after its task.

@@ -136,8 +136,11 @@ impl Running {
         let mut current = self.step.lock().expect("no panic while held");
         self.check()?;
         *current = step;
-        self.done.store(0, Ordering::Relaxed);
-        self.total.store(total.unwrap_or(UNKNOWN), Ordering::Relaxed);
+        // Committing moves no bytes: what came before is still true.
+        if step < Step::Commit {
+            self.done.store(0, Ordering::Relaxed);
+            self.total.store(total.unwrap_or(UNKNOWN), Ordering::Relaxed);
+        }
         Ok(())
     }
 

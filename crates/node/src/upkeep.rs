@@ -56,6 +56,7 @@ impl Node {
 
     async fn look_around(&self, memory: &mut Memory) -> Result<()> {
         self.collect_blobs()?;
+        self.drop_leftover_images()?;
         if !self.group().is_leader() {
             *memory = Memory::default();
             return Ok(());

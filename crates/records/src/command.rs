@@ -38,11 +38,6 @@ pub enum Op {
         /// The previous generation the caller means.
         image: Uuid,
     },
-    /// Drops a staged image that will not be committed.
-    Discard {
-        /// The image.
-        image: Uuid,
-    },
     /// Sets or removes documents that belong to no scope: tasks, catalog, settings.
     Documents(Vec<Document>),
 }

@@ -42,7 +42,7 @@ pub enum Error {
         expected: String,
     },
     /// The record cannot be stored.
-    #[error("record {position} of type {kind}: {reason}")]
+    #[error("record {position} ({}): {reason}", archive::consul::kinds::name(*kind))]
     Record {
         /// Its place in the stream, from 1.
         position: u64,

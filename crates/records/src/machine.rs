@@ -144,14 +144,6 @@ impl Records {
         .collect()
     }
 
-    /// Bytes on disk of a generation of `scope`.
-    pub fn generation_bytes(&self, scope: Scope, generation: Generation) -> u64 {
-        let homes = self.homes.read().expect("no panic while held");
-        homes.get(&(scope, generation.number)).map_or(0, |tables| {
-            self.store.table_bytes(tables.records) + self.store.table_bytes(tables.derived)
-        })
-    }
-
     /// The first image that `entries` commit and this replica has not staged.
     pub fn missing_image(&self, entries: &[Entry]) -> Result<Option<Commit>, Error> {
         for entry in entries {
@@ -195,7 +187,7 @@ impl Records {
             overlay: Overlay::new(self.store.view(&tables)?),
             records: self,
             homes,
-            states: self.states.read().expect("no panic while held").clone(),
+            states: self.states(),
             applied: self.applied()?,
             exchanged: false,
         })
@@ -232,7 +224,7 @@ impl Records {
     /// The state a scope is born with: empty, at index 1, the least that clients accept.
     fn birth(&self, scope: Scope) -> Result<ScopeState, Error> {
         let live = Generation { number: self.next_generation(), image: Uuid::nil() };
-        let state = ScopeState { live, previous: None, index: 1, floor: 1 };
+        let state = ScopeState { live, previous: None, index: 1, floor: 1, term: 0, changed_at_ms: 0 };
         let mut batch = Batch::default();
         batch.put(self.meta, meta::scope_key(scope), meta::encode(&state));
         self.store.write(batch, Durability::Disk)?;
@@ -291,6 +283,10 @@ impl Records {
         Ok(())
     }
 
+    pub(crate) fn states(&self) -> BTreeMap<Scope, ScopeState> {
+        self.states.read().expect("no panic while held").clone()
+    }
+
     pub(crate) fn exchange_states(&self, states: BTreeMap<Scope, ScopeState>) {
         *self.states.write().expect("no panic while held") = states;
     }
@@ -332,11 +328,6 @@ impl Run<'_> {
             Op::Commit(commit) => self.commit(&commit),
             Op::Undo { scope, image } => Ok(self.undo(scope, image)),
             Op::Forget { scope, image } => Ok(self.forget(scope, image)),
-            Op::Discard { image } => {
-                self.remove_meta(meta::image_key(image));
-                self.exchanged = true;
-                Ok(Reply::Done)
-            }
             Op::Documents(documents) => {
                 documents.into_iter().for_each(|document| self.document(document));
                 Ok(Reply::Done)
@@ -349,8 +340,10 @@ impl Run<'_> {
         scope: Scope,
         change: impl FnOnce(&mut Txn<'_>) -> Result<Reply, Error>,
     ) -> Result<Reply, Error> {
+        let term = self.term();
         let state = self.states.get_mut(&scope).expect("every scope has a state");
         state.index += 1;
+        (state.term, state.changed_at_ms) = (term, self.applied.at_ms);
         let tables = self.homes[&(scope, state.live.number)];
         let mut txn = Txn::begin(&mut self.overlay, tables, scope, state, self.applied.at_ms)?;
         let reply = change(&mut txn)?;
@@ -387,11 +380,12 @@ impl Run<'_> {
 
     /// Makes `live` the live generation. Every index answered from now on is above every one before.
     fn exchange(&mut self, scope: Scope, live: Generation, live_index: u64) -> u64 {
-        let replaced_at_ms = self.applied.at_ms;
+        let (term, replaced_at_ms) = (self.term(), self.applied.at_ms);
         let state = self.states.get_mut(&scope).expect("every scope has a state");
         let index = state.index.max(live_index) + 1;
         let previous = Previous { generation: state.live, index: state.index, replaced_at_ms };
-        *state = ScopeState { live, previous: Some(previous), index, floor: index };
+        let previous = Some(previous);
+        *state = ScopeState { live, previous, index, floor: index, term, changed_at_ms: replaced_at_ms };
         self.exchanged = true;
         index
     }
@@ -406,6 +400,11 @@ impl Run<'_> {
             }
             _ => Reply::Refused(Refusal::NothingToUndo),
         }
+    }
+
+    /// The term of the entry being applied.
+    fn term(&self) -> u64 {
+        self.applied.position.map_or(0, |position| position.term)
     }
 
     fn document(&mut self, document: Document) {

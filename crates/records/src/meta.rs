@@ -62,6 +62,10 @@ pub struct ScopeState {
     pub index: u64,
     /// Below every index answered since the last exchange of generations.
     pub floor: u64,
+    /// The term of the log entry that changed the scope last.
+    pub term: u64,
+    /// When that entry was proposed, in milliseconds since the Unix epoch.
+    pub changed_at_ms: u64,
 }
 
 /// The generation that was live before.

@@ -77,6 +77,15 @@ impl Records {
         Ok(self.ready(image)?.map(|ready| (ready.digest, ready.index)))
     }
 
+    /// Drops an image that is ready here. Should the cluster commit it after all, it is staged again.
+    pub fn drop_staged(&self, image: Uuid) -> Result<(), Error> {
+        let _writing = self.writing.lock().expect("no panic while held");
+        let mut batch = Batch::default();
+        batch.remove(self.meta, meta::image_key(image));
+        self.store.write(batch, Durability::Process)?;
+        self.sweep(&self.states())
+    }
+
     /// The images that are ready here and wait for their commit.
     pub fn staged_images(&self) -> Result<Vec<(Scope, Uuid)>, Error> {
         let image = |(key, ready): (String, Ready)| {
@@ -265,7 +274,7 @@ impl<'a, 's> Filler<'a, 's> {
                 Some(_) => break,
             }
         }
-        let reason = "another record of the archive has the same id".to_owned();
+        let reason = format!("there is another one for {:?}", String::from_utf8_lossy(id_of(&key)));
         Err(Error::Record { position: self.position, kind, reason })
     }
 

@@ -67,13 +67,19 @@ pub enum Error {
     },
 }
 
-impl From<io::Error> for Error {
+impl From<hashicorp::Error> for Error {
     /// Tells a damaged archive from a source that failed.
-    fn from(error: io::Error) -> Error {
-        match hashicorp::Error::from_io(error) {
+    fn from(error: hashicorp::Error) -> Error {
+        match error {
             hashicorp::Error::Io(error) => Error::Io(error),
             archive => Error::Archive(archive),
         }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Error {
+        hashicorp::Error::from_io(error).into()
     }
 }
 

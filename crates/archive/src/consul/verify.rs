@@ -51,10 +51,7 @@ pub fn verify(archive: impl Read, options: Options) -> Result<Verdict, Error> {
         Err(error @ (Error::Archive(_) | Error::Io(_))) => return Err(error),
         state => state,
     };
-    let container = reader.finish().map_err(|error| match error {
-        hashicorp::Error::Io(error) => Error::Io(error),
-        error => Error::Archive(error),
-    })?;
+    let container = reader.finish()?;
     let (last_index, checker) = state?;
     Ok(Verdict { container, last_index, counts: checker.counts, repeated: checker.repeated })
 }

@@ -50,7 +50,7 @@ pub(super) async fn view(
             return Ok(seen);
         }
         tokio::select! {
-            _ = changes.changed() => {}
+            Ok(()) = changes.changed() => {}
             () = sleep_until(deadline) => return Ok(seen),
             // A server that is told to stop must not wait for those who wait.
             _ = closing.wait_for(|closing| *closing) => return Ok(seen),

@@ -108,12 +108,12 @@ impl Upload {
                 "the archive lost bytes on its way, as `curl -d @file` does it: send it with curl --data-binary @file",
             );
         }
+        if let Some(unknown @ records::Error::UnknownKind { .. }) = error.cause() {
+            let text = format!("{unknown}; ?allow-unknown-records restores such records as they are");
+            return Failure::genuine(error.kind(), text);
+        }
         match error.cause::<consul::Error>() {
             Some(consul::Error::Archive(damage)) => Failure::genuine(error.kind(), damage.genuine_text()),
-            Some(refusal @ consul::Error::UnknownKind { .. }) => {
-                let text = format!("{refusal}; ?allow-unknown-records restores such records as they are");
-                Failure::genuine(error.kind(), text)
-            }
             Some(refusal) => Failure::genuine(error.kind(), with_causes(refusal)),
             None => error.into(),
         }

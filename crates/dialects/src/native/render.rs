@@ -24,13 +24,17 @@ pub(super) fn scope(node: &Node, scope: Scope) -> Reply<Value> {
     let state = view.state();
     let totals = view.totals()?;
     let keep_ms = u64::try_from(node.settings().undo_keep.as_millis()).unwrap_or(u64::MAX);
+    let previous_bytes = match node.records().previous_view(scope)? {
+        Some(view) => view.totals()?.bytes(),
+        None => 0,
+    };
     let previous = state.previous.map(|previous| {
         json!({
             "image": previous.generation.image,
             "index": previous.index,
             "replaced_at": rfc3339(previous.replaced_at_ms),
             "expires_at": rfc3339(previous.replaced_at_ms.saturating_add(keep_ms)),
-            "bytes": node.records().generation_bytes(scope, previous.generation),
+            "bytes": previous_bytes,
         })
     });
     let last = node.snapshots(Some(scope))?.iter().map(|snapshot| snapshot.created_at_ms).max();

@@ -34,7 +34,8 @@ pub(super) async fn metrics(State(node): State<Node>) -> Response {
 
 pub(super) async fn status(State(node): State<Node>) -> Reply {
     let status = node.status();
-    let scopes = Scope::ALL.into_iter().map(|scope| render::scope(&node, scope)).collect::<Reply<Vec<_>>>()?;
+    let scopes =
+        Scope::ALL.into_iter().map(|scope| render::scope(&node, scope)).collect::<Reply<Vec<_>>>()?;
     let body = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "node": {"id": node.identity().id, "name": node.identity().name},
@@ -53,7 +54,8 @@ pub(super) async fn status(State(node): State<Node>) -> Reply {
 }
 
 pub(super) async fn scopes(State(node): State<Node>) -> Reply {
-    let scopes = Scope::ALL.into_iter().map(|scope| render::scope(&node, scope)).collect::<Reply<Vec<_>>>()?;
+    let scopes =
+        Scope::ALL.into_iter().map(|scope| render::scope(&node, scope)).collect::<Reply<Vec<_>>>()?;
     Ok(Json(scopes).into_response())
 }
 

@@ -64,11 +64,15 @@ async fn damage_to_the_state_is_told_in_our_words() {
     };
     let cut = key().state();
     check(vec![
-        ("twice the same key", key().key("k", b"w", 6).archive(), "a second KVS record at byte 81 for \"k\""),
+        (
+            "twice the same key",
+            key().key("k", b"w", 6).archive(),
+            "record 2 (KVS): there is another one for \"k\"",
+        ),
         (
             "no map",
             key().record(kinds::KVS, vec![0xc3]).archive(),
-            "decode the KVS record at byte 81: expected a map, found a boolean",
+            "record 2 (KVS): expected a map, found a boolean",
         ),
         (
             "cut within a record",

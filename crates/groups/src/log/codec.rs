@@ -8,7 +8,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use crate::types::{Entry, Members, NodeId, Payload, Position};
+use crate::members::Members;
+use crate::types::{Entry, NodeId, Payload, Position};
 
 const BLANK: u8 = 0;
 const MEMBERS: u8 = 1;

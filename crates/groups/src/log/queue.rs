@@ -266,7 +266,7 @@ impl Store {
             match &failure {
                 None => told.iter().for_each(|waiting| queue.note_durable(&waiting.order)),
                 Some(failure) => {
-                    tracing::error!(%failure, "the log is stopped: what it holds is unknown until it is opened again");
+                    tracing::error!(%failure, "the log has stopped until it is opened again");
                     queue.stopped = Some(failure.clone());
                     // The order to close stands: the file has to be given back all the same.
                     told.extend(

@@ -12,7 +12,8 @@ use openraft::{EntryPayload, Membership};
 
 use super::{Command, Contact, LogId, RaftEntry, SnapshotMeta, StoredMembership, Types, Vote};
 use crate::error::Error;
-use crate::types::{Applied, Ballot, Entry, Member, Members, MembersError, NodeId, Payload, Position};
+use crate::members::{self, Member, Members};
+use crate::types::{Applied, Ballot, Entry, NodeId, Payload, Position};
 
 pub(crate) fn position(id: &LogId) -> Position {
     Position { term: id.leader_id.term, index: id.index }
@@ -41,18 +42,18 @@ pub(crate) fn contact(member: Member) -> (NodeId, Contact) {
 }
 
 /// The leader to turn to, if the library names one completely.
-pub(crate) fn leader(elsewhere: ForwardToLeader<Types>) -> Option<Member> {
+fn leader(elsewhere: ForwardToLeader<Types>) -> Option<Member> {
     Some(member(elsewhere.leader_id?, elsewhere.leader_node?))
 }
 
-pub(crate) fn members(stored: &StoredMembership) -> Result<Members, MembersError> {
+pub(crate) fn members(stored: &StoredMembership) -> Result<Members, members::Error> {
     members_at(stored.log_id().as_ref().map(position), stored.membership())
 }
 
 fn members_at(
     at: Option<Position>,
     membership: &Membership<NodeId, Contact>,
-) -> Result<Members, MembersError> {
+) -> Result<Members, members::Error> {
     let everyone = membership.nodes().map(|(id, contact)| member(*id, contact.clone())).collect();
     Members::new(at, membership.get_joint_config().clone(), everyone)
 }
@@ -67,7 +68,7 @@ fn membership(members: &Members) -> Membership<NodeId, Contact> {
         .expect("members are checked by the same rules when made")
 }
 
-pub(crate) fn entry(entry: RaftEntry) -> Result<Entry, MembersError> {
+pub(crate) fn entry(entry: RaftEntry) -> Result<Entry, members::Error> {
     let position = position(&entry.log_id);
     let payload = match entry.payload {
         EntryPayload::Blank => Payload::Blank,
@@ -93,7 +94,7 @@ pub(crate) fn snapshot_meta(applied: &Applied) -> SnapshotMeta {
     }
 }
 
-pub(crate) fn applied(meta: &SnapshotMeta) -> Result<Applied, MembersError> {
+pub(crate) fn applied(meta: &SnapshotMeta) -> Result<Applied, members::Error> {
     Ok(Applied {
         position: meta.last_log_id.as_ref().map(position),
         members: members(&meta.last_membership)?,
@@ -110,16 +111,23 @@ pub(crate) fn write_error(error: RaftError<Types, ClientWriteError<Types>>) -> E
         RaftError::APIError(error) => error,
     };
     match error {
-        ClientWriteError::ForwardToLeader(elsewhere) if elsewhere.reason == ForwardReason::LeaseExpired => {
-            Error::NoQuorum
-        }
-        ClientWriteError::ForwardToLeader(elsewhere) => Error::NotLeader { leader: leader(elsewhere) },
+        ClientWriteError::ForwardToLeader(elsewhere) => turned_away(elsewhere),
         ClientWriteError::LogEntryDiscarded(elsewhere) => Error::OutcomeUnknown { leader: leader(elsewhere) },
         ClientWriteError::ChangeMembershipError(
             error @ (ChangeMembershipError::InProgress(_) | ChangeMembershipError::UncommittedLeaderLog(_)),
         ) => Error::Busy(error.to_string()),
         ClientWriteError::ChangeMembershipError(error) => Error::Invalid(error.to_string()),
         ClientWriteError::PreconditionFailed(error) => Error::Busy(error.to_string()),
+    }
+}
+
+/// What a request meets that was never begun.
+pub(crate) fn turned_away(elsewhere: ForwardToLeader<Types>) -> Error {
+    match elsewhere.reason {
+        ForwardReason::LeaseExpired => Error::NoQuorum,
+        ForwardReason::NotLeader | ForwardReason::LeadershipTransfer => {
+            Error::NotLeader { leader: leader(elsewhere) }
+        }
     }
 }
 

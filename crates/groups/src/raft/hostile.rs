@@ -12,9 +12,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::network::Peers;
 use super::{Contact, convert};
+use crate::members::Members;
 use crate::network::{Answer, Append, Ask, Candidacy, Request, Response, Transfer};
 use crate::testing::{Disk, Ledger, Switchboard};
-use crate::types::{Applied, Ballot, Entry, Members, Payload};
+use crate::types::{Applied, Ballot, Entry, Payload};
 use crate::{Group, Log, Member, Network, NodeId, Position, Setup, Timing, Unreachable};
 
 const ME: NodeId = NodeId(1);

@@ -15,9 +15,10 @@ use openraft::raft::{
 use super::machine::Carried;
 use super::{Contact, Snapshot, Types, Vote, convert, transfer};
 use crate::machine::StateMachine;
+use crate::members::Member;
 use crate::network::{Answer, Append, Ask, Candidacy, Network, Request, Response, Transfer};
 use crate::timing::Timing;
-use crate::types::{Member, NodeId};
+use crate::types::NodeId;
 
 /// Makes a [`Peer`] for each member, all over one network.
 pub(crate) struct Peers<S> {

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use super::{Raft, StoredMembership, Types, convert};
 use crate::machine::StateMachine;
+use crate::members::Members;
 use crate::status::{Role, Status};
-use crate::types::Members;
 
 /// Starts to follow a group that is running. Ends with it.
 pub(crate) fn follow<S: StateMachine>(raft: &Raft<S>) -> watch::Receiver<Status> {

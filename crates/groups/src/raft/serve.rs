@@ -18,7 +18,7 @@ use super::transfer::{Inbox, Received, Refusal};
 use super::{Raft, Snapshot, Types, convert};
 use crate::machine::StateMachine;
 use crate::network::{Answer, Append, Ask, Candidacy, Request, Response, Transfer};
-use crate::types::{Ballot, Position};
+use crate::types::{Applied, Ballot, Position};
 
 /// Answers the requests of the other members.
 pub(crate) struct Server<S: StateMachine> {
@@ -104,12 +104,7 @@ impl<S: StateMachine> Server<S> {
         answered.map(|()| Answer::Transferring).map_err(|error| error.to_string())
     }
 
-    async fn begin(
-        &self,
-        leader: Ballot,
-        transfer: u64,
-        applied: crate::types::Applied,
-    ) -> Result<Answer, String> {
+    async fn begin(&self, leader: Ballot, transfer: u64, applied: Applied) -> Result<Answer, String> {
         let mine = self.raft.metrics().borrow_watched().vote;
         if mine > convert::vote(leader) {
             return Ok(Answer::HigherBallot(convert::ballot(&mine)));

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::machine::{Snapshot, StateMachine};
-use crate::types::{Applied, Entry, Members, Payload, Position};
+use crate::members::Members;
+use crate::types::{Applied, Entry, Payload, Position};
 
 /// A longer command in a snapshot is damage.
 const COMMAND_BYTES_MAX: u64 = 1 << 30;

@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 
 use crate::group::Group;
 use crate::machine::StateMachine;
+use crate::members::Member;
 use crate::network::{Network, Request, Response, Unreachable};
-use crate::types::{Member, NodeId};
+use crate::types::NodeId;
 
 /// The exchange to which all groups are connected. Cheap to clone.
 #[derive(Clone, Default)]

@@ -1,5 +1,6 @@
 //! Several nodes in one process, on a paused clock: elections, partitions, catching up, changes of members.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::common::{Cluster, commands, ids, leader_of, let_time_pass, member, wait};
@@ -30,6 +31,35 @@ async fn what_a_leader_acknowledges_reaches_every_voter() {
         assert_eq!(commands(cluster.ledger(id)), ["a", "b"]);
         assert_eq!(cluster.ledger(id).members().voters().count(), 3);
     }
+}
+
+/// The one test here on several threads and a running clock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_at_the_same_time_each_get_their_own_answer() {
+    const WRITERS: u64 = 8;
+    const WRITES: u64 = 25;
+    let cluster = Cluster::found(3, Timing::default()).await;
+    let leader = cluster.leader().await;
+    let writers = (0..WRITERS).map(|writer| {
+        let group = cluster.group(leader).clone();
+        tokio::spawn(async move {
+            let mut answers = Vec::new();
+            for write in 0..WRITES {
+                let (position, answer) = group.propose(format!("{writer}.{write}")).await.unwrap();
+                assert!(group.confirm().await.unwrap() >= position);
+                answers.push((position, answer));
+            }
+            assert!(answers.is_sorted());
+            answers
+        })
+    });
+    let mut answers = BTreeMap::new();
+    for writer in writers.collect::<Vec<_>>() {
+        answers.extend(writer.await.unwrap());
+    }
+
+    assert_eq!(answers.len() as u64, WRITERS * WRITES);
+    assert!(answers.into_values().eq((1..=WRITERS * WRITES).map(|count| count.to_le_bytes().to_vec())));
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,7 +16,7 @@ use tokio_util::io::SyncIoBridge;
 
 use super::blocking;
 use crate::exit::{ExitCode, Failure};
-use crate::output::{Closed, Output};
+use crate::output::{Closed, Output, printable};
 use crate::stage::{Staged, is_dash};
 
 /// How much may lie between the network and the verification.
@@ -82,13 +82,11 @@ impl Destination {
             Destination::Stdout => (verified_copy(&mut download, raw_stdout()?, &bar).await?, None),
             Destination::File { path, staged } => {
                 let copied = verified_copy(&mut download, staged.writer()?, &bar).await?;
-                expect_sha256(&capture, &copied)?;
                 bar.set_message("sync");
                 staged.publish().await?;
                 (copied, Some(path))
             }
         };
-        expect_sha256(&capture, &copied)?;
         let Copied { verdict, bytes, sha256 } = copied;
         Ok(Received {
             target,
@@ -109,9 +107,7 @@ impl Received {
     pub(super) fn report(&self, output: Output) -> anyhow::Result<()> {
         output.talk(&format!("Saved and verified snapshot to index {}", self.index));
         match &self.file {
-            Some(file) => {
-                output.result(self, &format!("{}\n", crate::output::printable(&file.to_string_lossy())))
-            }
+            Some(file) => output.result(self, &format!("{}\n", printable(&file.to_string_lossy()))),
             None => Ok(()),
         }
     }
@@ -158,7 +154,9 @@ async fn verified_copy(
     let fed = feed_all(download, feed, bar).await;
     let copied = verifying.await.context("the verification ended early")?;
     fed?;
-    copied
+    let copied = copied?;
+    expect_sha256(download.capture(), &copied)?;
+    Ok(copied)
 }
 
 async fn feed_all(

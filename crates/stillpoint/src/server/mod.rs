@@ -62,6 +62,7 @@ async fn serve(node: &Node, listeners: Listeners) -> anyhow::Result<ExitCode> {
     };
     tracing::info!("shutting down");
     stop.send_replace(true);
+    node.begin_shutdown();
     let drained = tokio::time::timeout(GRACE, async { while servers.join_next().await.is_some() {} });
     if drained.await.is_err() {
         tracing::warn!("connections were still open after {} s; they are cut", GRACE.as_secs());

@@ -1,4 +1,5 @@
 //! The native API as docs/api.md promises it, through its routes, on a real node.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use axum::Router;
 use axum::body::{Body, Bytes};

@@ -3,6 +3,7 @@
 //!
 //! The loss guarded against: a state between two states. A child process (this test binary again) is killed by
 //! itself at a fail point; the parent opens the same data directory and looks.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -2,6 +2,7 @@
 //! state, the caller was told which, and the next restore works.
 //!
 //! One test in a process of its own: fail points are global.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Three voters in one process: one voter hides every mistake in the walls between replication and state.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

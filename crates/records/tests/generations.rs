@@ -1,4 +1,5 @@
 //! Images, commits and undo on one replica: what is seen, what is counted, what is left behind.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 

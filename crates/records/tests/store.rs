@@ -1,4 +1,5 @@
 //! One suite for every store: what the state machine relies on, on disk and in memory.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 

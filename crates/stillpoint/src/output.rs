@@ -12,6 +12,15 @@ use serde_json::json;
 
 use crate::exit::{ExitCode, Meaning};
 
+/// An error and what led to it, in one line. Some errors name their cause themselves: no need to say it twice.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
+        told if told.contains(&cause) => told,
+        told if told.is_empty() => cause,
+        told => format!("{told}: {cause}"),
+    })
+}
+
 /// The reader of our stdout has gone away.
 #[derive(Debug, thiserror::Error)]
 #[error("stdout was closed")]
@@ -67,7 +76,7 @@ impl Output {
         if code == ExitCode::Ok {
             return code;
         }
-        let message = format!("{error:#}");
+        let message = with_causes(error);
         say(&format!("error: {}", printable(&message)));
         if let Some(hint) = &hint {
             say(&format!("hint: {}", printable(hint)));

@@ -10,7 +10,10 @@ use crate::args::ServerArgs;
 /// Prints addresses, the data directory and, with `--dev`, sample commands.
 pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners) {
     let mut text = String::new();
-    let data_dir = node.settings().data_dir.display();
+    let data_dir = &node.settings().data_dir;
+    // The commands are to work wherever they are typed.
+    let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.clone());
+    let data_dir = data_dir.display();
     let addresses = [("consul", listeners.consul_address()), ("native", listeners.native_address())];
     text.push_str(&format!("stillpoint {} serves\n", env!("CARGO_PKG_VERSION")));
     for (dialect, address) in addresses {

@@ -58,6 +58,13 @@ impl Scope {
         }
     }
 
+    /// What derived keys begin with that no record tells: they are replicated, but no part of an archive.
+    pub(crate) fn notes(self) -> &'static [u8] {
+        match self {
+            Scope::Consul => crate::consul::NOTES,
+        }
+    }
+
     /// What is looked up by other ways than a record's own id, and the highest index in the record.
     pub(crate) fn derived(self, kind: u8, bytes: &[u8]) -> Result<Derived, String> {
         match self {

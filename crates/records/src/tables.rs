@@ -12,7 +12,7 @@ pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, Error>> + Send + 'a
 
 /// Reads the records of one scope at one instant. Only the default tenancy is seen: records of other
 /// namespaces and partitions are carried, not served.
-pub trait Read {
+pub trait Read: Sync {
     /// The record of type `kind` called `id`.
     fn get(&self, kind: u8, id: &[u8]) -> Result<Option<Bytes>, Error>;
 

@@ -1,6 +1,7 @@
 //! The whole control state as one stream: what a lagging or new replica is sent in place of the log.
 //!
-//! Magic, header, documents, then each scope's live and previous generation in archive order, SHA-256.
+//! Magic, header, documents, then each scope's live and previous generation: its records in archive order, and
+//! its notes, the facts that no record tells. At the end SHA-256 of it all.
 //! The previous generation travels too, so that an undo needs no second way to fetch it.
 
 use std::collections::BTreeMap;
@@ -18,10 +19,16 @@ use crate::view::{Record, View};
 use crate::{Error, Records, Scope};
 
 const MAGIC: &[u8; 8] = b"stillptX";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// The first version that carries notes.
+const VERSION_OF_NOTES: u32 = 2;
 
 /// No record or document is longer; a length beyond it is damage.
 const PIECE_BYTES_MAX: u32 = 64 << 20;
+
+/// The engine's limit.
+const KEY_BYTES_MAX: usize = u16::MAX as usize;
 
 /// A pinned view of everything, at one applied position.
 pub struct Transfer {
@@ -46,6 +53,8 @@ enum Damage {
     Version(u32),
     #[error("a length of {0} bytes is out of bounds")]
     Length(u32),
+    #[error("it holds a note that could not be stored")]
+    Note,
     #[error("its checksum does not match")]
     Checksum,
     #[error(transparent)]
@@ -85,9 +94,11 @@ impl Records {
         let mut states = BTreeMap::new();
         let mut staged = Vec::new();
         for (scope, state) in header.scopes {
-            let live = self.stage(scope, &mut reader.generation(), true)?;
+            let live = self.receive_generation(scope, &mut reader, header.version)?;
             let previous = match state.previous {
-                Some(previous) => Some((previous, self.stage(scope, &mut reader.generation(), true)?)),
+                Some(previous) => {
+                    Some((previous, self.receive_generation(scope, &mut reader, header.version)?))
+                }
                 None => None,
             };
             states.insert(scope, localized(&state, &live, previous.as_ref()));
@@ -112,6 +123,24 @@ impl Records {
         drop(writing);
         staged.into_iter().for_each(Staged::keep);
         self.sweep(&states)
+    }
+
+    fn receive_generation(
+        self: &Arc<Self>,
+        scope: Scope,
+        reader: &mut Reader<'_>,
+        version: u32,
+    ) -> Result<Staged, Error> {
+        let staged = self.stage(scope, &mut reader.generation(), true)?;
+        if version >= VERSION_OF_NOTES {
+            let derived = self.open_home(scope, staged.number())?.derived;
+            let mut batch = Batch::default();
+            while reader.more()? {
+                batch.put(derived, reader.note(scope)?, Bytes::new());
+            }
+            self.store.write(batch, Durability::Process)?;
+        }
+        Ok(staged)
     }
 
     fn replace_documents(&self, reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Error> {
@@ -163,6 +192,11 @@ impl Transfer {
                 out.piece(&record.bytes)?;
             }
             out.bytes(&[0])?;
+            for note in generation.notes() {
+                out.bytes(&[1])?;
+                out.piece(&note?)?;
+            }
+            out.bytes(&[0])?;
         }
         let digest = out.hash.clone().finalize();
         out.out.write_all(&digest).map_err(Damage::from)?;
@@ -199,7 +233,7 @@ impl Reader<'_> {
             return Err(Damage::Magic.into());
         }
         let header: Header = meta::decode("transfer header", &self.piece()?)?;
-        if header.version != VERSION { Err(Damage::Version(header.version).into()) } else { Ok(header) }
+        if header.version > VERSION { Err(Damage::Version(header.version).into()) } else { Ok(header) }
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Damage> {
@@ -225,6 +259,14 @@ impl Reader<'_> {
         }
         self.hash.update(&bytes);
         Ok(bytes.into())
+    }
+
+    fn note(&mut self, scope: Scope) -> Result<Bytes, Damage> {
+        let note = self.piece()?;
+        match note.len() > KEY_BYTES_MAX || !note.starts_with(scope.notes()) {
+            true => Err(Damage::Note),
+            false => Ok(note),
+        }
     }
 
     fn record(&mut self) -> Result<Option<Record>, Damage> {

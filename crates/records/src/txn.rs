@@ -75,6 +75,26 @@ impl<'a> Txn<'a> {
         Ok(true)
     }
 
+    /// Sets down a fact that no record tells, as a derived key that begins with [`Scope::notes`]. It is
+    /// replicated and survives restarts; archives don't carry it, so a restore forgets it.
+    pub(crate) fn note(&mut self, key: Bytes) {
+        debug_assert!(key.starts_with(self.scope.notes()), "other derived keys belong to records");
+        self.overlay.set(self.tables.derived, key, Some(Bytes::new()));
+    }
+
+    /// Takes back a note.
+    pub(crate) fn forget(&mut self, key: Bytes) {
+        self.overlay.set(self.tables.derived, key, None);
+    }
+
+    /// The derived keys that begin with `prefix`, whole and in order, read as the iterator is.
+    pub(crate) fn scan_derived<'b>(
+        &'b self,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = Result<Bytes, Error>> + 'b {
+        self.overlay.scan(self.tables.derived, prefix).map(|pair| Ok(pair?.0))
+    }
+
     /// Marks this place, so that everything after it can be taken back.
     pub fn mark(&self) -> Mark {
         Mark { savepoint: self.overlay.savepoint(), totals: self.totals.clone() }

@@ -63,6 +63,11 @@ impl View {
         scan.map(|pair| pair.map(|(key, bytes)| Record { kind: kind_of(&key), bytes }).map_err(Error::from))
     }
 
+    /// Facts that no record tells, as derived keys.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = Result<Bytes, Error>> + Send + '_ {
+        self.view.scan(self.tables.derived, self.scope.notes()).map(|pair| Ok(pair?.0))
+    }
+
     /// SHA-256 of every stored key and record: equal state, equal digest, on every replica.
     pub fn digest(&self) -> Result<[u8; 32], Error> {
         let mut hash = Sha256::new();

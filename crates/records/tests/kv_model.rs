@@ -5,22 +5,27 @@ mod kv_support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use archive::consul::kinds::{INDEX, KVS, TOMBSTONE};
-use archive::consul::{DirEntry, IndexEntry};
+use archive::consul::kinds::{INDEX, KVS, SESSION, TOMBSTONE};
+use archive::consul::{DirEntry, IndexEntry, Session};
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use records::consul::{
-    Command, KvOp, KvPair, KvRead, Reply, TxnError, TxnOp, TxnResult, kv_get, kv_keys, kv_list, txn_read,
+    Command, KvOp, KvPair, KvRead, Reply, TxnError, TxnOp, TxnResult, kv_get, kv_keys, kv_list, session_list,
+    txn_read,
 };
 use records::store::{Disk, DiskOptions, Memory, Store};
-use records::{Read, Scope, Totals, View};
+use records::{Read, Record, Scope, Totals, View};
 
-use kv_support::{Machine, session_record};
+use kv_support::Machine;
 
 const KEYS: [&[u8]; 8] = [b"a", b"a/b", b"a/b/c", b"a/bc", b"b", b"b/", b"k\xc3\xbcche", b"\xff\0x"];
 const PREFIXES: [&[u8]; 7] = [b"", b"a", b"a/", b"a/b", b"b/", b"\xff", b"none"];
-const SESSIONS: [&str; 4] = ["first", "second", "unknown", ""];
+const SESSIONS: [&str; 5] = ["first", "second", "third", "unknown", ""];
+
+/// What becomes of the keys of a session, and for how many commands they then can't be locked.
+const FATES: [(&str, &str, u64); 3] =
+    [("first", "release", 0), ("second", "delete", 3), ("third", "release", 5)];
 
 /// Stands for the index at which the key was last modified, whatever that is when the command is applied.
 const CURRENT: u64 = u64::MAX;
@@ -54,9 +59,11 @@ proptest! {
 
 fn play(steps: Vec<Step>, open: &dyn Fn() -> Arc<dyn Store>) {
     let mut machine = Machine::on(open());
-    machine.restore(SESSIONS[..2].iter().map(|id| session_record(id)).collect());
+    machine.restore(FATES.iter().map(session_record).collect());
     let state = machine.records.state(Scope::Consul);
-    let mut model = Model { index: state.index, floor: state.floor, ..Model::default() };
+    let sessions =
+        FATES.iter().map(|(id, behavior, delay)| ((*id).to_owned(), (*behavior, *delay))).collect();
+    let mut model = Model { index: state.index, floor: state.floor, sessions, ..Model::default() };
     for step in steps {
         match step {
             Step::Restart => {
@@ -76,8 +83,21 @@ fn play(steps: Vec<Step>, open: &dyn Fn() -> Arc<dyn Store>) {
     }
 }
 
+/// A command takes a millisecond in these tests.
+fn session_record((id, behavior, delay): &(&str, &str, u64)) -> Record {
+    let session = Session {
+        id: (*id).into(),
+        behavior: (*behavior).into(),
+        lock_delay_ns: (delay * 1_000_000) as i64,
+        ..Session::default()
+    };
+    Record { kind: SESSION, bytes: session.encode().into() }
+}
+
 fn compare(view: &View, model: &Model) {
     assert_eq!(view.index(), model.index);
+    let sessions = session_list(view).expect("list").value.map(|session| session.expect("session").id);
+    assert!(sessions.eq(model.sessions.keys().cloned()));
     for key in KEYS {
         let answer = kv_get(view, key).expect("get");
         assert_eq!(answer.value.as_ref(), model.keys.get(key));
@@ -123,7 +143,9 @@ fn compare_tables(view: &View, model: &Model) {
     assert_eq!(view.totals().expect("totals"), recount);
     assert_eq!(recount.0.get(&KVS).map_or(0, |total| total.count), model.keys.len() as u64);
 
+    // Tag 9 are lock delays, which the model's locks show; they are no record's.
     let derived: BTreeSet<Vec<u8>> = (1..=u8::MAX)
+        .filter(|tag| *tag != 9)
         .flat_map(|tag| {
             let keys = view.derived(&[tag]).expect("derived");
             keys.into_iter().map(move |key| [&[tag], &key[..]].concat())
@@ -140,6 +162,11 @@ struct Model {
     keys: BTreeMap<Vec<u8>, DirEntry>,
     stones: BTreeMap<Vec<u8>, u64>,
     tables: BTreeMap<String, u64>,
+    sessions: BTreeMap<String, (&'static str, u64)>,
+    /// The first command that may lock a key again.
+    delays: BTreeMap<Vec<u8>, u64>,
+    /// Commands so far, which is also the time.
+    commands: u64,
     index: u64,
     floor: u64,
 }
@@ -150,7 +177,9 @@ type Failed = (String, bool);
 impl Model {
     fn apply(&mut self, command: &Command) -> Reply {
         self.index += 1;
+        self.commands += 1;
         match command {
+            Command::Kv(op) if self.delayed(op).is_some() => Reply::Bool(false),
             Command::Kv(op) => match self.change(op) {
                 Ok(_) => Reply::Bool(true),
                 Err((_, true)) => Reply::Bool(false),
@@ -161,6 +190,46 @@ impl Model {
                 self.stones.retain(|_, index| *index > *up_to);
                 Reply::Done
             }
+            Command::SessionDestroy { id } => {
+                self.destroy(id);
+                Reply::Done
+            }
+            other => unreachable!("not proposed here: {other:?}"),
+        }
+    }
+
+    /// Why a key can't be locked yet.
+    fn delayed(&self, op: &KvOp) -> Option<String> {
+        let KvOp::Lock { pair, .. } = op else { return None };
+        let is_delayed = self.delays.get(&pair.key[..]).is_some_and(|first| *first > self.commands);
+        is_delayed.then(|| format!("failed to lock key {} due to lock delay", quoted(&pair.key)))
+    }
+
+    fn destroy(&mut self, id: &str) {
+        let Some((behavior, delay)) = self.sessions.remove(id) else { return };
+        self.tables.insert("sessions".into(), self.index);
+        let held = self.keys.values().filter(|entry| entry.session == id);
+        for key in held.map(|entry| entry.key.clone()).collect::<Vec<_>>() {
+            if behavior == "delete" {
+                self.delete(&key);
+            } else {
+                let entry = self.keys.get_mut(&key).expect("it is held");
+                (entry.session, entry.modify_index) = (String::new(), self.index);
+                self.tables.insert("kvs".into(), self.index);
+            }
+            if delay > 0 {
+                self.delays.insert(key, self.commands + delay);
+            }
+        }
+    }
+
+    fn forget(&mut self, id: &str) -> Result<(), Failed> {
+        match self.sessions.remove(id) {
+            Some(_) => {
+                self.tables.insert("sessions".into(), self.index);
+                Ok(())
+            }
+            None => Err(("failed to delete session: failed deleting session: not found".into(), false)),
         }
     }
 
@@ -168,9 +237,18 @@ impl Model {
         let before = self.clone();
         let (mut results, mut errors) = (Vec::new(), Vec::new());
         for (op_index, op) in ops.iter().enumerate() {
+            let TxnOp::Kv(op) = op else { continue };
+            errors.extend(self.delayed(op).map(|what| TxnError { op_index, what }));
+        }
+        if !errors.is_empty() {
+            return Reply::Errors(errors);
+        }
+        for (op_index, op) in ops.iter().enumerate() {
             let outcome = match op {
                 TxnOp::Kv(op) => self.change(op).map(|entry| entry.into_iter().map(bare).collect()),
                 TxnOp::KvRead(op) => self.read(op),
+                TxnOp::SessionDelete { session } => self.forget(session).map(|()| Vec::new()),
+                other => unreachable!("not proposed here: {other:?}"),
             };
             match outcome {
                 Ok(entries) => results.extend(entries.into_iter().map(TxnResult::Kv)),
@@ -233,7 +311,9 @@ impl Model {
     fn lock(&mut self, pair: &KvPair, session: &str) -> Result<DirEntry, Failed> {
         match session {
             "" => return Err(("missing session".into(), false)),
-            "unknown" => return Err(("invalid session \"unknown\"".into(), false)),
+            id if !self.sessions.contains_key(id) => {
+                return Err((format!("invalid session {id:?}"), false));
+            }
             _ => {}
         }
         let locks = match self.keys.get(&pair.key[..]) {
@@ -344,7 +424,8 @@ impl Model {
     }
 
     fn answer_index(&self, own: Option<u64>) -> u64 {
-        let table = || self.tables.values().copied().max().unwrap_or(0);
+        let of_keys = ["kvs", "tombstones"];
+        let table = || of_keys.iter().filter_map(|table| self.tables.get(*table)).copied().max().unwrap_or(0);
         own.unwrap_or_else(table).max(self.floor).max(1)
     }
 
@@ -354,9 +435,10 @@ impl Model {
             Command::Txn(ops) => ops.iter_mut().for_each(|op| match op {
                 TxnOp::Kv(op) => self.resolve_change(op),
                 TxnOp::KvRead(KvRead::CheckIndex { key, index }) => self.resolve_index(key, index),
-                TxnOp::KvRead(_) => {}
+                _ => {}
             }),
             Command::ReapTombstones { up_to } => *up_to = self.index.saturating_sub(*up_to),
+            _ => {}
         }
     }
 
@@ -394,6 +476,7 @@ fn command() -> impl Strategy<Value = Command> {
         10 => change().prop_map(Command::Kv),
         5 => vec(txn_op(), 0..6).prop_map(Command::Txn),
         1 => (0..6u64).prop_map(|up_to| Command::ReapTombstones { up_to }),
+        1 => session().prop_map(|id| Command::SessionDestroy { id }),
     ]
 }
 
@@ -421,7 +504,8 @@ fn txn_op() -> impl Strategy<Value = TxnOp> {
         (key(), session()).prop_map(|(key, session)| KvRead::CheckSession { key, session }),
         key().prop_map(|key| KvRead::CheckNotExists { key }),
     ];
-    prop_oneof![2 => change().prop_map(TxnOp::Kv), 1 => read.prop_map(TxnOp::KvRead)]
+    let forget = session().prop_map(|session| TxnOp::SessionDelete { session });
+    prop_oneof![20 => change().prop_map(TxnOp::Kv), 10 => read.prop_map(TxnOp::KvRead), 1 => forget]
 }
 
 fn pair() -> impl Strategy<Value = KvPair> {
@@ -439,7 +523,7 @@ fn prefix() -> impl Strategy<Value = Bytes> {
 }
 
 fn session() -> impl Strategy<Value = String> {
-    prop_oneof![4 => Just("first"), 4 => Just("second"), 1 => proptest::sample::select(SESSIONS.to_vec())]
+    prop_oneof![4 => Just("first"), 4 => Just("second"), 4 => Just("third"), 1 => proptest::sample::select(SESSIONS.to_vec())]
         .prop_map(str::to_owned)
 }
 

@@ -204,7 +204,7 @@ impl IndexEntry {
 }
 
 /// Decodes bytes that are exactly one map.
-fn decode_map<'a>(
+pub(super) fn decode_map<'a>(
     bytes: &'a [u8],
     field: impl FnMut(&'a [u8], &mut Cursor<'a>) -> Result<(), Error>,
 ) -> Result<(), Error> {
@@ -215,7 +215,7 @@ fn decode_map<'a>(
     }
 }
 
-fn decode_list<'a, T>(
+pub(super) fn decode_list<'a, T>(
     cursor: &mut Cursor<'a>,
     mut element: impl FnMut(&mut Cursor<'a>) -> Result<T, Error>,
 ) -> Result<Option<Vec<T>>, Error> {
@@ -227,11 +227,11 @@ fn decode_list<'a, T>(
     Ok(is_list.then_some(list))
 }
 
-fn decode_text(cursor: &mut Cursor) -> Result<String, Error> {
+pub(super) fn decode_text(cursor: &mut Cursor) -> Result<String, Error> {
     cursor.text().map(String::from)
 }
 
-fn encode_list<T>(out: &mut Encoder, list: Option<&[T]>, element: impl Fn(&T, &mut Encoder)) {
+pub(super) fn encode_list<T>(out: &mut Encoder, list: Option<&[T]>, element: impl Fn(&T, &mut Encoder)) {
     match list {
         None => {
             out.nil();
@@ -243,6 +243,6 @@ fn encode_list<T>(out: &mut Encoder, list: Option<&[T]>, element: impl Fn(&T, &m
     }
 }
 
-fn encode_text(text: &String, out: &mut Encoder) {
+pub(super) fn encode_text(text: &String, out: &mut Encoder) {
     out.raw(text);
 }

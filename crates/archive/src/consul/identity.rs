@@ -9,12 +9,12 @@ use super::{Fault, kinds, protobuf};
 use crate::msgpack::{self, Cursor};
 
 /// Separates the parts of an id, none of which may hold it.
-const SEPARATOR: u8 = 0;
+pub(super) const SEPARATOR: u8 = 0;
 /// Marks a service of a node. Services sort before checks, as a check can only be restored after the
 /// service that it belongs to.
-const SERVICE: &[u8] = b"S";
+pub(super) const SERVICE: &[u8] = b"S";
 /// Marks a check of a node.
-const CHECK: &[u8] = b"c";
+pub(super) const CHECK: &[u8] = b"c";
 
 /// What identifies a thing among those of its type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -387,7 +387,7 @@ fn namespace(message: &[u8]) -> Result<Id, Fault> {
 }
 
 /// Genuine servers find nodes whatever their case.
-fn lower_case(name: &[u8]) -> Vec<u8> {
+pub(super) fn lower_case(name: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(name) {
         Ok(text) => text.to_lowercase().into_bytes(),
         Err(_) => name.to_ascii_lowercase(),

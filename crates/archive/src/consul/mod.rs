@@ -7,7 +7,13 @@ mod records;
 
 pub mod kinds;
 
+mod structure;
+
 mod entries;
+mod registration;
+mod service;
+
+mod acl;
 
 mod identity;
 mod protobuf;
@@ -18,9 +24,18 @@ pub mod inspect;
 
 use std::io;
 
+pub use acl::{
+    AclPolicy, AclRole, AclToken, Link, NodeIdentity, ServiceIdentity, TemplateVariables, TemplatedPolicy,
+};
 pub use entries::{DirEntry, IndexEntry, ServiceCheck, Session};
 pub use identity::{Id, identity};
 pub use records::{Record, Records, write_header, write_record};
+pub use registration::{Check, Definition, Node, Registration};
+pub use service::{
+    AccessLogs, Connect, Expose, ExposePath, Locality, MeshGateway, Proxy, Service, ServiceAddress,
+    TransparentProxy, Upstream, Weights,
+};
+pub use structure::Opaque;
 pub use verify::{Checker, Count, Options, Seen, Verdict, verify};
 
 use crate::{hashicorp, msgpack};

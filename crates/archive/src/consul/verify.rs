@@ -5,7 +5,10 @@ use std::io::Read;
 
 use sha2::{Digest, Sha256};
 
-use super::{DirEntry, Error, Fault, Id, IndexEntry, Record, Records, Session, identity, kinds};
+use super::{
+    AclPolicy, AclRole, AclToken, DirEntry, Error, Fault, Id, IndexEntry, Record, Records, Registration,
+    Session, identity, kinds,
+};
 use crate::{hashicorp, msgpack};
 
 /// How strict to be.
@@ -139,6 +142,10 @@ fn decode(kind: u8, bytes: &[u8]) -> Result<Id, Fault> {
         kinds::KVS | kinds::TOMBSTONE => DirEntry::decode(bytes).map(drop)?,
         kinds::SESSION => Session::decode(bytes).map(drop)?,
         kinds::INDEX => IndexEntry::decode(bytes).map(drop)?,
+        kinds::REGISTER => Registration::decode(bytes).map(drop)?,
+        kinds::ACL_TOKEN => AclToken::decode(bytes).map(drop)?,
+        kinds::ACL_POLICY => AclPolicy::decode(bytes).map(drop)?,
+        kinds::ACL_ROLE => AclRole::decode(bytes).map(drop)?,
         _ => {}
     }
     identity(kind, bytes)

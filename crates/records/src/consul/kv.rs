@@ -2,13 +2,15 @@
 //!
 //! Follows `hashicorp/consul:agent/consul/state/{kvs,kvs_ce,graveyard,graveyard_ce}.go`.
 
-use archive::consul::{DirEntry, IndexEntry};
+use archive::consul::DirEntry;
 use bytes::Bytes;
 
-use super::layout::{INDEX, KVS, SESSION, TOMBSTONE};
+use super::indexes::touch;
+use super::layout::{KVS, SESSION, TOMBSTONE};
 use super::query::{self, KVS_TABLE, TOMBSTONES_TABLE};
 use super::quote::Quoted;
 use super::refusal::{Failure, Refusal};
+use super::session::delay;
 use super::{KvOp, KvPair};
 use crate::{Error, ID_BYTES_MAX, Read, Txn};
 
@@ -47,6 +49,17 @@ pub(super) fn check_key(key: &[u8]) -> Result<(), Refusal> {
         0 => Err(Refusal::NoKey),
         1..=ID_BYTES_MAX => Ok(()),
         bytes => Err(Refusal::LongKey(bytes)),
+    }
+}
+
+/// Refuses to lock a key that a session was taken only just now. Genuine leaders look at this before they
+/// propose the operation, so in a transaction it is told with what no state could make right.
+pub(super) fn check_delay(txn: &Txn<'_>, op: &KvOp) -> Result<(), Failure> {
+    match op {
+        KvOp::Lock { pair, .. } if delay::is_imposed(txn, &pair.key)? => {
+            Err(Refusal::Delayed(Quoted(pair.key.clone())).into())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -138,7 +151,16 @@ fn store(
     Ok(entry)
 }
 
-fn delete(txn: &mut Txn<'_>, key: &[u8]) -> Result<(), Failure> {
+/// Ends the hold on a key, whoever has it.
+pub(super) fn release(txn: &mut Txn<'_>, key: &[u8]) -> Result<(), Failure> {
+    let Some(entry) = query::entry(txn, key)? else { return Ok(()) };
+    let entry = DirEntry { session: String::new(), modify_index: txn.index(), ..entry };
+    txn.put(KVS, key, entry.encode().into())?;
+    Ok(touch(txn, KVS_TABLE)?)
+}
+
+/// Removes a key. To remove what is not there succeeds.
+pub(super) fn delete(txn: &mut Txn<'_>, key: &[u8]) -> Result<(), Failure> {
     if txn.remove(KVS, key)? {
         bury(txn, key)?;
         touch(txn, KVS_TABLE)?;
@@ -174,10 +196,4 @@ fn bury(txn: &mut Txn<'_>, key: &[u8]) -> Result<(), Error> {
     let stone = DirEntry { key: key.to_vec(), modify_index: txn.index(), ..DirEntry::default() };
     txn.put(TOMBSTONE, key, stone.encode().into())?;
     touch(txn, TOMBSTONES_TABLE)
-}
-
-/// Moves a table's index to the command being applied.
-fn touch(txn: &mut Txn<'_>, table: &'static str) -> Result<(), Error> {
-    let entry = IndexEntry { key: table.to_owned(), value: txn.index() };
-    txn.put(INDEX, table.as_bytes(), entry.encode().into())
 }

@@ -5,6 +5,17 @@
 //! | tag | then | tells |
 //! |---|---|---|
 //! | 1 | session, NUL, key | which keys a session holds |
+//! | 2 | `n`, node, NUL, session | which sessions a node has |
+//! | 2 | `q`, session, NUL, query | which prepared queries end with a session |
+//! | 3 | node, NUL, check, NUL, session | which sessions depend on a check |
+//! | 4 | digits of the node's UUID, NUL, record | which node has the UUID |
+//! | 5 | service, NUL, record | the instances of a service |
+//! | 6 | service, NUL, record | the instances by which a service is part of the mesh |
+//! | 7 | `n`, service, NUL, record | the checks of a service |
+//! | 7 | `s`, status, NUL, record | the checks in a state |
+//! | 8 | type, id in lower case, NUL, id | records whose ids are not in lower case |
+//! | 9 | see [`super::session::delay`] | keys that can't be locked yet; told by no record |
+//! | 10–13 | see [`super::acl`] | tokens by secret and by expiration, policies and roles by name |
 
 use std::fmt::Display;
 
@@ -12,11 +23,18 @@ use archive::consul::{DirEntry, Id, IndexEntry, Session, identity, kinds};
 use archive::msgpack::{self, Cursor};
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub(super) use archive::consul::kinds::{INDEX, KVS, SESSION, TOMBSTONE};
+pub(super) use archive::consul::kinds::{
+    COORDINATE, INDEX, KVS, PREPARED_QUERY, REGISTER, SESSION, TOMBSTONE,
+};
 pub(crate) use archive::consul::kinds::{is_known as known, rank};
 
+use super::catalog::virtual_ip;
+use super::{acl, lookups};
 use crate::ID_BYTES_MAX;
 use crate::key::{Derived, Key};
+
+/// Derived keys that begin so are told by no record.
+pub(crate) const NOTES: &[u8] = &[9];
 
 /// The tag of keys that are derived from entries with a holder.
 const HELD_BY: u8 = 1;
@@ -36,6 +54,15 @@ pub(crate) fn key(kind: u8, bytes: &[u8]) -> Result<Key, String> {
     }
 }
 
+/// Where a record that we made is stored. Fails on one that could not be read back from an archive.
+pub(super) fn storable(kind: u8, bytes: &[u8]) -> Result<Key, String> {
+    let mut cursor = Cursor::new(bytes);
+    cursor.skip().map_err(text)?;
+    cursor.finish().map_err(text)?;
+    derived(kind, bytes)?;
+    key(kind, bytes)
+}
+
 /// What is derived from a record. Fails on records that queries could not decode later.
 pub(crate) fn derived(kind: u8, bytes: &[u8]) -> Result<Derived, String> {
     match kind {
@@ -47,9 +74,24 @@ pub(crate) fn derived(kind: u8, bytes: &[u8]) -> Result<Derived, String> {
         SESSION => {
             let session = Session::decode(bytes).map_err(text)?;
             check_session(&session.id)?;
-            Ok(mentions(session.create_index.max(session.modify_index)))
+            let index = session.create_index.max(session.modify_index);
+            Ok(Derived { keys: lookups::session(bytes, &session)?, index })
         }
-        INDEX => Ok(mentions(IndexEntry::decode(bytes).map_err(text)?.value)),
+        INDEX => {
+            let entry = IndexEntry::decode(bytes).map_err(text)?;
+            let keys = lookups::folded(INDEX, entry.key.as_bytes()).into_iter().collect();
+            Ok(Derived { keys, index: entry.value })
+        }
+        REGISTER => lookups::registration(bytes),
+        kinds::ACL_TOKEN | kinds::ACL_POLICY | kinds::ACL_ROLE => acl::derived::of(kind, bytes),
+        kinds::SERVICE_VIRTUAL_IP | kinds::FREE_VIRTUAL_IP => {
+            virtual_ip::distance(bytes)?;
+            Ok(mentions(highest_index(kind, bytes).map_err(text)?))
+        }
+        PREPARED_QUERY => {
+            let index = highest_index(kind, bytes).map_err(text)?;
+            Ok(Derived { keys: lookups::prepared_query(bytes)?, index })
+        }
         _ => Ok(mentions(highest_index(kind, bytes).map_err(text)?)),
     }
 }
@@ -83,7 +125,8 @@ fn check_session(id: &str) -> Result<(), String> {
     }
 }
 
-fn held_by(session: &str, key: &[u8]) -> Bytes {
+/// The derived key that leads from a session to a key it holds; with no key, where these begin.
+pub(super) fn held_by(session: &str, key: &[u8]) -> Bytes {
     let mut derived = BytesMut::with_capacity(2 + session.len() + key.len());
     derived.put_u8(HELD_BY);
     derived.put_slice(session.as_bytes());
@@ -100,7 +143,6 @@ fn mentions(index: u64) -> Derived {
 fn highest_index(kind: u8, bytes: &[u8]) -> Result<u64, msgpack::Error> {
     // Parts with indexes of their own. Elsewhere fields of these names hold other things, even free text.
     let parts: &[&[u8]] = match kind {
-        kinds::REGISTER => &[b"Service", b"Check"],
         kinds::FEDERATION_STATE => &[b"State"],
         kinds::PREPARED_QUERY
         | kinds::AUTOPILOT
@@ -108,9 +150,6 @@ fn highest_index(kind: u8, bytes: &[u8]) -> Result<u64, msgpack::Error> {
         | kinds::CONNECT_CA
         | kinds::CONNECT_CA_PROVIDER_STATE
         | kinds::CONNECT_CA_CONFIG
-        | kinds::ACL_TOKEN
-        | kinds::ACL_POLICY
-        | kinds::ACL_ROLE
         | kinds::ACL_BINDING_RULE
         | kinds::ACL_AUTH_METHOD
         | kinds::SYSTEM_METADATA

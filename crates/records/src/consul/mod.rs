@@ -2,19 +2,35 @@
 //!
 //! Genuine behaviour, bit by bit: every rule names the file of the genuine server that it follows.
 
+pub mod acl;
+mod catalog;
+mod indexes;
 mod kv;
 mod layout;
+mod lookups;
 mod query;
 mod quote;
 mod refusal;
+mod session;
 mod txn;
+mod wire;
 
-use archive::consul::DirEntry;
+use archive::consul::{Check, DirEntry, Node, Service, Session};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use layout::{derived, key, known, may_repeat, rank};
+pub use catalog::ops::{CheckOp, Deregister, NodeOp, Register, ServiceOp, Verb};
+pub use catalog::query::{
+    CheckState, Found, Health, Instance, InstanceFilter, InstanceHealth, NodeMeta, NodeServices,
+    checks_in_state, node_checks, node_services, nodes, service_checks, service_health, service_instances,
+    services,
+};
+pub(crate) use layout::{NOTES, derived, key, known, may_repeat, rank};
 pub use query::{Answer, KvEntries, kv_get, kv_keys, kv_list};
+pub use session::check_session;
+pub use session::query::{
+    Sessions, session_get, session_list, session_list_of_node, session_ttl, sessions_with_ttl,
+};
 pub use txn::txn_read;
 
 use crate::{Error, Txn};
@@ -28,6 +44,22 @@ pub enum Command {
     /// Several operations, of which either all take effect or none. Answered with [`Reply::Results`] or
     /// [`Reply::Errors`].
     Txn(Vec<TxnOp>),
+    /// Registers a node, and with it a service and checks. Answered with [`Reply::Done`] or
+    /// [`Reply::Failed`].
+    Register(Register),
+    /// Removes a service, a check or a node. Answered with [`Reply::Done`] or [`Reply::Failed`].
+    Deregister(Deregister),
+    /// Begins a session under an id that its proposer drew. Answered with [`Reply::Done`] or
+    /// [`Reply::Failed`].
+    SessionCreate(#[serde(with = "wire")] Session),
+    /// Ends a session: what it held is released or removed. To end what is not there succeeds. Answered with
+    /// [`Reply::Done`].
+    SessionDestroy {
+        /// The session.
+        id: String,
+    },
+    /// A change to tokens, policies or roles. Answered with [`Reply::Acl`].
+    Acl(acl::Command),
     /// Forgets the tombstones of deletes up to a state index. Answered with [`Reply::Done`].
     ReapTombstones {
         /// The index, inclusive.
@@ -98,6 +130,17 @@ pub enum TxnOp {
     Kv(KvOp),
     /// Reads or checks keys.
     KvRead(KvRead),
+    /// Tells of or changes a node.
+    Node(NodeOp),
+    /// Tells of or changes a service.
+    Service(Box<ServiceOp>),
+    /// Tells of or changes a check.
+    Check(Box<CheckOp>),
+    /// Removes a session, but, as genuine servers do, nothing else: what it held stays locked.
+    SessionDelete {
+        /// The session.
+        session: String,
+    },
 }
 
 /// What a transaction can ask of keys without changing them.
@@ -151,6 +194,8 @@ pub enum Reply {
     Results(Vec<TxnResult>),
     /// Why a transaction changed nothing: every operation that failed.
     Errors(Vec<TxnError>),
+    /// Access control's answer.
+    Acl(acl::Reply),
     /// The command breaks a rule and changed nothing; the text is the genuine one.
     Failed(String),
 }
@@ -159,7 +204,13 @@ pub enum Reply {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TxnResult {
     /// An entry; without its value unless it was asked for by one of the three `Get`s.
-    Kv(#[serde(with = "dir_entry")] DirEntry),
+    Kv(#[serde(with = "wire")] DirEntry),
+    /// A node.
+    Node(#[serde(with = "wire")] Node),
+    /// A service.
+    Service(#[serde(with = "wire")] Box<Service>),
+    /// A check.
+    Check(#[serde(with = "wire")] Box<Check>),
 }
 
 /// Why one operation of a transaction failed.
@@ -173,33 +224,30 @@ pub struct TxnError {
 
 /// Applies a command. What breaks a rule changes nothing and is told in the reply.
 pub(crate) fn apply(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Error> {
-    match command {
-        Command::Kv(op) => match kv::apply(txn, op) {
-            Ok(_) => Ok(Reply::Bool(true)),
-            Err(Failure::Refused(refusal)) if refusal.is_an_answer() => Ok(Reply::Bool(false)),
-            Err(Failure::Refused(refusal)) => Ok(Reply::Failed(refusal.to_string())),
-            Err(Failure::Broken(error)) => Err(error),
-        },
-        Command::Txn(ops) => txn::apply(txn, ops),
+    let mark = txn.mark();
+    let outcome = match command {
+        Command::Kv(op) => {
+            kv::check_delay(txn, &op).and_then(|()| kv::apply(txn, op)).map(|_| Reply::Bool(true))
+        }
+        Command::Txn(ops) => return txn::apply(txn, ops),
+        Command::Register(register) => catalog::register::register(txn, register).map(|()| Reply::Done),
+        Command::Deregister(deregister) => {
+            catalog::register::deregister(txn, &deregister).map(|()| Reply::Done)
+        }
+        Command::SessionCreate(session) => session::create(txn, session).map(|()| Reply::Done),
+        Command::SessionDestroy { id } => session::destroy(txn, &id).map(|()| Reply::Done),
+        Command::Acl(command) => return Ok(Reply::Acl(acl::apply(txn, command)?)),
         Command::ReapTombstones { up_to } => {
             kv::reap_tombstones(txn, up_to)?;
-            Ok(Reply::Done)
+            return Ok(Reply::Done);
         }
-    }
-}
-
-/// An entry within a reply, in the bytes of its record.
-mod dir_entry {
-    use archive::consul::DirEntry;
-    use serde::de::Error as _;
-    use serde::{Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(entry: &DirEntry, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&entry.encode())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DirEntry, D::Error> {
-        let bytes = serde_bytes::deserialize::<Vec<u8>, D>(deserializer)?;
-        DirEntry::decode(&bytes).map_err(D::Error::custom)
+    };
+    match outcome {
+        Ok(reply) => Ok(reply),
+        Err(Failure::Broken(error)) => Err(error),
+        Err(Failure::Refused(refusal)) => {
+            txn.roll_back(mark);
+            Ok(if refusal.is_an_answer() { Reply::Bool(false) } else { Reply::Failed(refusal.to_string()) })
+        }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Follows `hashicorp/consul:agent/consul/kvs_endpoint.go` and `hashicorp/consul:agent/consul/state/kvs_ce.go`.
 
-use archive::consul::{DirEntry, IndexEntry};
+use archive::consul::DirEntry;
 use archive::msgpack::Cursor;
 use bytes::Bytes;
 
-use super::layout::{INDEX, KVS, TOMBSTONE};
+use super::indexes;
+use super::layout::{KVS, TOMBSTONE};
 use crate::{Error, Read, error};
 
 /// What genuine servers call the tables of keys and of tombstones, in records of type 16.
@@ -106,17 +107,10 @@ fn list_index(read: &dyn Read, prefix: &[u8], mut highest: u64) -> Result<u64, E
 
 /// When any key was last changed.
 fn table_index(read: &dyn Read) -> Result<u64, Error> {
-    let mut highest = 0;
-    for table in [KVS_TABLE, TOMBSTONES_TABLE] {
-        if let Some(bytes) = read.get(INDEX, table.as_bytes())? {
-            let entry = IndexEntry::decode(&bytes).map_err(|e| error::stored("table index", e))?;
-            highest = highest.max(entry.value);
-        }
-    }
-    Ok(highest)
+    indexes::highest(read, &[KVS_TABLE, TOMBSTONES_TABLE])
 }
 
-fn answer<T>(read: &dyn Read, index: u64, value: T) -> Answer<T> {
+pub(super) fn answer<T>(read: &dyn Read, index: u64, value: T) -> Answer<T> {
     Answer { index: index.max(read.floor()).max(1), value }
 }
 

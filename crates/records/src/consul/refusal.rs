@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::consul::quote::Quoted;
+use crate::consul::{catalog, session};
 
 /// A rule stands against the operation. Texts as in `hashicorp/consul:agent/consul/state/{kvs,txn}.go`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +22,8 @@ pub(super) enum Refusal {
     StaleDelete(Quoted),
     #[error("failed to lock key {0}, lock is already held")]
     Held(Quoted),
+    #[error("failed to lock key {0} due to lock delay")]
+    Delayed(Quoted),
     #[error("failed to unlock key {0}, lock isn't held, or is held by another session")]
     NotHolder(Quoted),
     #[error("key {0} doesn't exist")]
@@ -38,13 +41,19 @@ pub(super) enum Refusal {
     /// Ours: genuine servers collect results without end.
     #[error("transaction results are larger than {0} bytes")]
     ManyResults(usize),
+    /// One of the catalog's.
+    #[error(transparent)]
+    Catalog(#[from] catalog::refusal::Refusal),
+    /// One of the sessions'.
+    #[error(transparent)]
+    Session(#[from] session::refusal::Refusal),
 }
 
 impl Refusal {
     /// Whether the operation, asked for alone, answers false instead of failing.
     pub(super) fn is_an_answer(&self) -> bool {
-        use Refusal::{Held, NotHolder, StaleDelete, StaleSet};
-        matches!(self, StaleSet(_) | StaleDelete(_) | Held(_) | NotHolder(_))
+        use Refusal::{Delayed, Held, NotHolder, StaleDelete, StaleSet};
+        matches!(self, StaleSet(_) | StaleDelete(_) | Held(_) | Delayed(_) | NotHolder(_))
     }
 }
 
@@ -57,9 +66,9 @@ pub(super) enum Failure {
     Broken(Error),
 }
 
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Failure {
-        Failure::Refused(refusal)
+impl<R: Into<Refusal>> From<R> for Failure {
+    fn from(refusal: R) -> Failure {
+        Failure::Refused(refusal.into())
     }
 }
 

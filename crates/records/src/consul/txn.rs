@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::layout::KVS;
 use super::quote::Quoted;
 use super::refusal::{Failure, Refusal};
-use super::{KvRead, Reply, TxnError, TxnOp, TxnResult, kv, query};
+use super::{KvOp, KvRead, Reply, TxnError, TxnOp, TxnResult, Verb, catalog, kv, query, session};
 use crate::{Error, Read, Txn};
 
 /// The results of one transaction take no more than this. Genuine servers know no bound, although one small
@@ -20,15 +20,26 @@ const RESULT_OVERHEAD_BYTES: usize = 128;
 
 /// Applies `ops` in order, each seeing what those before it did. If one fails, none has changed anything.
 pub(super) fn apply(txn: &mut Txn<'_>, ops: Vec<TxnOp>) -> Result<Reply, Error> {
-    if let Some(refused) = check(&ops) {
+    let mut ops = ops;
+    if let Some(refused) = settle(&mut ops, |op| kv::check_delay(txn, op))? {
         return Ok(refused);
     }
     let mark = txn.mark();
     let mut tally = Tally::default();
     for op in ops {
         let outcome = match op {
-            TxnOp::Kv(op) => kv::apply(txn, op).map(|entry| entry.map(without_value).into_iter().collect()),
+            TxnOp::Kv(op) => kv::apply(txn, op).map(|entry| results(entry.map(without_value), TxnResult::Kv)),
             TxnOp::KvRead(op) => evaluate(txn, &op, tally.room()),
+            TxnOp::Node(op) => catalog::node::apply(txn, &op).map(|node| results(node, TxnResult::Node)),
+            TxnOp::Service(op) => {
+                let service = catalog::service::apply(txn, &op);
+                service.map(|service| results(service.map(Box::new), TxnResult::Service))
+            }
+            TxnOp::Check(op) => {
+                let check = catalog::check::apply(txn, &op);
+                check.map(|check| results(check.map(Box::new), TxnResult::Check))
+            }
+            TxnOp::SessionDelete { session: id } => session::forget(txn, &id).map(|()| Vec::new()),
         };
         tally.add(outcome)?;
     }
@@ -40,35 +51,75 @@ pub(super) fn apply(txn: &mut Txn<'_>, ops: Vec<TxnOp>) -> Result<Reply, Error> 
 
 /// The answer to a transaction that only reads, which needs no log entry; `None` if it does more.
 pub fn txn_read(read: &dyn Read, ops: &[TxnOp]) -> Result<Option<Reply>, Error> {
-    let mut reads = Vec::with_capacity(ops.len());
-    for op in ops {
-        let TxnOp::KvRead(op) = op else { return Ok(None) };
-        reads.push(op);
+    if !ops.iter().all(TxnOp::is_read) {
+        return Ok(None);
     }
-    if let Some(refused) = check(ops) {
+    if let Some(refused) = settle(&mut ops.to_vec(), |_| Ok(()))? {
         return Ok(Some(refused));
     }
     let mut tally = Tally::default();
-    for op in reads {
-        tally.add(evaluate(read, op, tally.room()))?;
+    for op in ops {
+        let outcome = match op {
+            TxnOp::KvRead(op) => evaluate(read, op, tally.room()),
+            other => catalog_read(read, other),
+        };
+        tally.add(outcome)?;
     }
     Ok(Some(tally.reply()))
 }
 
-/// The errors of operations that no state could make right. Nothing is done while there are any.
-fn check(ops: &[TxnOp]) -> Option<Reply> {
-    let errors: Vec<TxnError> = ops
-        .iter()
-        .enumerate()
-        .filter_map(|(op_index, op)| {
-            let refusal = match op {
-                TxnOp::Kv(op) => op.check().err()?,
-                TxnOp::KvRead(op) => kv::check_key(op.key()).err()?,
-            };
-            Some(TxnError { op_index, what: refusal.to_string() })
-        })
-        .collect();
-    (!errors.is_empty()).then_some(Reply::Errors(errors))
+impl TxnOp {
+    fn is_read(&self) -> bool {
+        match self {
+            TxnOp::KvRead(_) => true,
+            TxnOp::Node(op) => op.verb == Verb::Get,
+            TxnOp::Service(op) => op.verb == Verb::Get,
+            TxnOp::Check(op) => op.verb == Verb::Get,
+            TxnOp::Kv(_) | TxnOp::SessionDelete { .. } => false,
+        }
+    }
+}
+
+/// What an operation that only reads the catalog yields.
+fn catalog_read(read: &dyn Read, op: &TxnOp) -> Result<Vec<TxnResult>, Failure> {
+    Ok(match op {
+        TxnOp::Node(op) => vec![TxnResult::Node(catalog::node::found(read, &op.node)?)],
+        TxnOp::Service(op) => vec![TxnResult::Service(Box::new(catalog::service::found(read, op)?))],
+        TxnOp::Check(op) => vec![TxnResult::Check(Box::new(catalog::check::found(read, &op.check)?))],
+        TxnOp::Kv(_) | TxnOp::KvRead(_) | TxnOp::SessionDelete { .. } => Vec::new(),
+    })
+}
+
+/// Fills in what may be left out. The errors of operations that no state could make right, and of locks
+/// that are delayed: nothing is done while there are any.
+fn settle(
+    ops: &mut [TxnOp],
+    check_delay: impl Fn(&KvOp) -> Result<(), Failure>,
+) -> Result<Option<Reply>, Error> {
+    let mut errors = Vec::new();
+    for (op_index, op) in ops.iter_mut().enumerate() {
+        let outcome = match op {
+            TxnOp::Kv(op) => op.check().map_err(Failure::from).and_then(|()| check_delay(op)),
+            TxnOp::KvRead(op) => kv::check_key(op.key()).map_err(Failure::from),
+            TxnOp::Node(op) => op.check().map_err(Failure::from),
+            TxnOp::Service(op) => op.settle().map_err(Failure::from),
+            TxnOp::Check(op) => {
+                op.settle();
+                Ok(())
+            }
+            TxnOp::SessionDelete { .. } => Ok(()),
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(Failure::Refused(refusal)) => errors.push(TxnError { op_index, what: refusal.to_string() }),
+            Err(Failure::Broken(error)) => return Err(error),
+        }
+    }
+    Ok((!errors.is_empty()).then_some(Reply::Errors(errors)))
+}
+
+fn results<T>(found: Option<T>, result: impl Fn(T) -> TxnResult) -> Vec<TxnResult> {
+    found.map(result).into_iter().collect()
 }
 
 impl KvRead {
@@ -82,7 +133,11 @@ impl KvRead {
 }
 
 /// What one reading operation yields; a tree larger than `room` bytes is refused while it is read.
-fn evaluate(read: &dyn Read, op: &KvRead, room: usize) -> Result<Vec<DirEntry>, Failure> {
+fn evaluate(read: &dyn Read, op: &KvRead, room: usize) -> Result<Vec<TxnResult>, Failure> {
+    Ok(entries(read, op, room)?.into_iter().map(TxnResult::Kv).collect())
+}
+
+fn entries(read: &dyn Read, op: &KvRead, room: usize) -> Result<Vec<DirEntry>, Failure> {
     if let KvRead::GetTree { prefix } = op {
         return tree(read, prefix, room);
     }
@@ -116,7 +171,7 @@ fn tree(read: &dyn Read, prefix: &[u8], mut room: usize) -> Result<Vec<DirEntry>
     let mut entries = Vec::new();
     for entry in read.scan(KVS, prefix) {
         let entry = query::decode(&entry?.1)?;
-        room = room.checked_sub(result_bytes(&entry)).ok_or(Refusal::ManyResults(RESULT_BYTES_MAX))?;
+        room = room.checked_sub(entry_bytes(&entry)).ok_or(Refusal::ManyResults(RESULT_BYTES_MAX))?;
         entries.push(entry);
     }
     Ok(entries)
@@ -126,8 +181,17 @@ fn without_value(entry: DirEntry) -> DirEntry {
     DirEntry { value: None, ..entry }
 }
 
-fn result_bytes(entry: &DirEntry) -> usize {
+fn entry_bytes(entry: &DirEntry) -> usize {
     RESULT_OVERHEAD_BYTES + entry.key.len() + entry.value.as_ref().map_or(0, Vec::len)
+}
+
+fn result_bytes(result: &TxnResult) -> usize {
+    match result {
+        TxnResult::Kv(entry) => entry_bytes(entry),
+        TxnResult::Node(node) => node.encode().len(),
+        TxnResult::Service(service) => service.encode().len(),
+        TxnResult::Check(check) => check.encode().len(),
+    }
 }
 
 /// What the operations so far amount to.
@@ -146,21 +210,21 @@ impl Tally {
 
     /// Adds the outcome of the next operation. After a failure the others are still tried, so that the
     /// client learns of every one that fails.
-    fn add(&mut self, outcome: Result<Vec<DirEntry>, Failure>) -> Result<(), Error> {
-        let entries = match outcome {
-            Ok(entries) => entries,
+    fn add(&mut self, outcome: Result<Vec<TxnResult>, Failure>) -> Result<(), Error> {
+        let results = match outcome {
+            Ok(results) => results,
             Err(Failure::Refused(refusal)) => {
                 self.fail(&refusal);
                 Vec::new()
             }
             Err(Failure::Broken(error)) => return Err(error),
         };
-        self.bytes += entries.iter().map(result_bytes).sum::<usize>();
+        self.bytes += results.iter().map(result_bytes).sum::<usize>();
         if self.bytes > RESULT_BYTES_MAX {
             self.fail(&Refusal::ManyResults(RESULT_BYTES_MAX));
         }
         if self.errors.is_empty() {
-            self.results.extend(entries.into_iter().map(TxnResult::Kv));
+            self.results.extend(results);
         }
         self.ops += 1;
         Ok(())

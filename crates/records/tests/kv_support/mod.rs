@@ -1,4 +1,5 @@
 //! A state machine with a log of its own, for tests that speak in Consul's commands.
+#![allow(dead_code, reason = "each test file is a crate of its own and uses a part of this")]
 
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use uuid::Uuid;
 pub(crate) struct Machine {
     pub(crate) records: Arc<Records>,
     log_index: u64,
+    /// A command takes a millisecond; so much has passed besides.
+    pub(crate) idle_ms: u64,
 }
 
 impl Machine {
@@ -18,7 +21,7 @@ impl Machine {
     pub(crate) fn on(store: Arc<dyn Store>) -> Machine {
         let records = Arc::new(Records::open(store).expect("open"));
         let position = records.applied().expect("applied").position;
-        Machine { records, log_index: position.map_or(0, |position| position.index) }
+        Machine { records, log_index: position.map_or(0, |position| position.index), idle_ms: 0 }
     }
 
     pub(crate) fn view(&self) -> View {
@@ -58,7 +61,7 @@ impl Machine {
             .into_iter()
             .map(|op| {
                 self.log_index += 1;
-                let command = Command { at_ms: self.log_index, op }.encode();
+                let command = Command { at_ms: self.log_index + self.idle_ms, op }.encode();
                 let position = Position { term: 1, index: self.log_index };
                 Entry { position, members: None, command: Some(command) }
             })

@@ -9,24 +9,21 @@ use reqwest::Url;
 /// All that a path segment cannot carry as it is, and for plainness' sake a little more.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A server's address over plain HTTP: host, port and perhaps a path that everything lies under.
+/// A server's address: `http` or `https`, host, port and perhaps a path that everything lies under.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(Url);
 
 /// Why a text is not an address that can be used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum AddressError {
-    /// The address asks for TLS.
-    #[error("{0}: TLS is not built in yet, use a plain http address")]
-    Tls(String),
     /// The address is a Unix socket.
     #[error("{0}: Unix sockets are not supported, use host:port")]
     Unix(String),
     /// The address has a scheme that is not HTTP.
-    #[error("{0}: unknown scheme, use host:port or http://host:port")]
+    #[error("{0}: unknown scheme, use host:port, http://host:port or https://host:port")]
     Scheme(String),
     /// The address holds a user name, a query or a fragment. The text is left out: it may be a secret.
-    #[error("an address is host:port or http://host:port, without user name, `?` or `#`")]
+    #[error("an address is host:port, http://host:port or https://host:port, without user name, `?` or `#`")]
     Extra,
     /// The text is no address at all.
     #[error("{0:?} is not an address: {1}")]
@@ -34,14 +31,13 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// Reads `host`, `host:port` or `http://host[:port][/path]`. A bare `host` gets `default_port`; behind
-    /// `http://` a missing port is 80, as in any URL.
+    /// Reads `host`, `host:port` or `http[s]://host[:port][/path]`. A bare `host` gets `default_port`; behind
+    /// `http://` a missing port is 80, behind `https://` 443, as in any URL.
     pub fn parse(text: &str, default_port: u16) -> Result<Address, AddressError> {
         let text = text.trim();
         let (url, bare) = match text.split_once("://") {
             None => (format!("http://{text}"), true),
-            Some(("http", _)) => (text.to_owned(), false),
-            Some(("https", _)) => return Err(AddressError::Tls(text.into())),
+            Some(("http" | "https", _)) => (text.to_owned(), false),
             Some(("unix", _)) => return Err(AddressError::Unix(text.into())),
             Some(_) => return Err(AddressError::Scheme(text.into())),
         };
@@ -59,11 +55,36 @@ impl Address {
         Ok(Address(url))
     }
 
+    /// The same host and port, asked over TLS.
+    pub fn over_tls(&self) -> Address {
+        let mut url = self.0.clone();
+        let port = url.port_or_known_default();
+        url.set_scheme("https").and_then(|()| url.set_port(port)).expect("http becomes https, and has ports");
+        Address(url)
+    }
+
+    /// Whether the server is asked over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// The same port and path at another host, or `None` if that isn't the name of one.
+    pub(crate) fn at(&self, host: &str) -> Option<Address> {
+        let mut url = self.0.clone();
+        url.set_host(Some(host)).ok()?;
+        url.domain().is_some().then_some(Address(url))
+    }
+
+    /// The host, as one that looks for its addresses wants it: without brackets.
+    pub(crate) fn host(&self) -> &str {
+        let host = self.0.host_str().unwrap_or_default();
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// Whether the server is on this machine, going by the address alone.
     pub fn is_loopback(&self) -> bool {
-        let host = self.0.host_str().unwrap_or_default();
-        let literal = host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || literal.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        let host = self.host();
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
     /// The URL of a resource. Segments may hold any text: they are escaped. Pairs without a value are flags.
@@ -128,12 +149,34 @@ mod tests {
         check("[::1]:8501", "http://[::1]:8501");
         check("http://consul.example", "http://consul.example");
         check("http://consul.example:8500/proxied", "http://consul.example:8500/proxied");
+        check("https://consul.example:8501", "https://consul.example:8501");
+        check("https://consul.example", "https://consul.example");
+    }
+
+    #[test]
+    fn over_tls_host_port_and_path_stay() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(Address::parse(text, 8500).unwrap().over_tls().to_string(), expected);
+        };
+        check("consul.example", "https://consul.example:8500");
+        check("http://[::1]:8501/proxied", "https://[::1]:8501/proxied");
+        check("consul.example:80", "https://consul.example:80");
+        check("https://consul.example", "https://consul.example");
+    }
+
+    #[test]
+    fn only_a_name_stands_for_a_host() {
+        let address = Address::parse("https://127.0.0.1:8501/base", 0).unwrap();
+        assert_eq!(
+            address.at("server.dc1.consul").unwrap().to_string(),
+            "https://server.dc1.consul:8501/base"
+        );
+        assert!(["", "127.0.0.1", "[::1]", "a b", "a/b"].iter().all(|host| address.at(host).is_none()));
     }
 
     #[test]
     fn what_cannot_be_used_is_refused_in_words() {
         let refused = |text: &str| Address::parse(text, 8500).unwrap_err();
-        assert!(matches!(refused("https://h:8501"), AddressError::Tls(_)));
         assert!(matches!(refused("unix:///run/consul.sock"), AddressError::Unix(_)));
         assert!(matches!(refused("ftp://h"), AddressError::Scheme(_)));
         assert!(matches!(refused("http://"), AddressError::Malformed(..)));

@@ -15,6 +15,14 @@ pub enum Error {
         /// The innermost reason.
         cause: String,
     },
+    /// Whoever answers there has a certificate that isn't good. Nothing was sent.
+    #[error("{address} is not trusted: {cause}")]
+    Untrusted {
+        /// Whom we wanted to ask.
+        address: String,
+        /// What is wrong with the certificate.
+        cause: String,
+    },
     /// The server answered, with an error.
     #[error("{0}")]
     Refused(Refusal),
@@ -56,6 +64,15 @@ pub enum Error {
     /// The address cannot be used.
     #[error(transparent)]
     Address(#[from] crate::AddressError),
+    /// The files that TLS needs cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// One of certificate and key was given without the other.
+    #[error("both client certificate and client key must be given")]
+    Identity,
+    /// The name under which the server is to be asked isn't one.
+    #[error("{0:?} is not the name of a server: it is what the server's certificate should be for")]
+    ServerName(String),
 }
 
 /// A server's answer that is an error.
@@ -126,9 +143,29 @@ impl Kind {
 
 /// The reason at the bottom: what lies above it names our own libraries, not the trouble.
 pub(crate) fn root_cause(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "timed out".into();
+    }
+    if let Some(words) = tls::words(error) {
+        return words;
+    }
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
+        if cause.downcast_ref().is_some_and(hyper::Error::is_canceled) {
+            return unasked(error).into();
+        }
         cause = deeper;
     }
-    if error.is_timeout() { "timed out".into() } else { cause.to_string() }
+    cause.to_string()
+}
+
+/// A connection that ended before anything was asked over it. What the server said last is not known.
+fn unasked(error: &reqwest::Error) -> &'static str {
+    match error.url().map(reqwest::Url::scheme) {
+        Some("https") => {
+            "the server ended the connection after the TLS handshake, as one does that wants another client \
+             certificate"
+        }
+        _ => "the server ended the connection before it was asked anything",
+    }
 }

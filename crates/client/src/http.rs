@@ -1,13 +1,17 @@
 //! The plumbing that the clients share: one connection pool, bounded answers, errors in our words.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use serde::de::DeserializeOwned;
+use tokio::net::lookup_host;
 
 use crate::error::root_cause;
-use crate::{Address, Error, Refusal};
+use crate::{Address, Error, Refusal, Tls};
 
 /// How long a connection may take to come about.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -32,7 +36,10 @@ type Refuse = fn(u16, &[u8]) -> Refusal;
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     client: Client,
+    /// Where it is, as the caller knows it.
     address: Address,
+    /// The same, under the name that it is to prove.
+    named: Address,
     refuse: Refuse,
 }
 
@@ -40,22 +47,29 @@ impl Http {
     /// `credential` goes with every request. Redirects aren't followed: they would carry it elsewhere.
     pub(crate) fn new(
         address: Address,
+        tls: &Tls,
         credential: Option<(HeaderName, HeaderValue)>,
         refuse: Refuse,
     ) -> Result<Http, Error> {
+        let named = tls.name(&address)?;
         let headers: HeaderMap = credential.into_iter().collect();
         let mut client = Client::builder()
             .user_agent(concat!("stillpoint/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_MAX)
             .tcp_keepalive(KEEPALIVE)
             .redirect(redirect::Policy::none())
+            .tls_backend_preconfigured(tls.config(&address)?)
             .default_headers(headers);
         // As Go's clients do: a proxy from the environment never stands between us and our own machine.
         if address.is_loopback() {
             client = client.no_proxy();
         }
+        if named != address {
+            // A proxy would look for the name where nobody has to know it.
+            client = client.no_proxy().dns_resolver(There::of(&address));
+        }
         let client = client.build().map_err(|error| unreachable(&address, &error))?;
-        Ok(Http { client, address, refuse })
+        Ok(Http { client, address, named, refuse })
     }
 
     pub(crate) fn request(
@@ -64,7 +78,7 @@ impl Http {
         segments: &[&str],
         query: &[(&str, Option<&str>)],
     ) -> RequestBuilder {
-        self.client.request(method, self.address.url(segments, query))
+        self.client.request(method, self.named.url(segments, query))
     }
 
     /// Sends and waits for the head of the answer, which is an error unless its status is a success.
@@ -114,5 +128,31 @@ impl Http {
 }
 
 fn unreachable(address: &Address, error: &reqwest::Error) -> Error {
-    Error::Unreachable { address: address.to_string(), cause: root_cause(error) }
+    let (address, cause) = (address.to_string(), root_cause(error));
+    match tls::is_untrusted(error) {
+        true => Error::Untrusted { address, cause },
+        false => Error::Unreachable { address, cause },
+    }
+}
+
+/// Finds a server under whatever name it is asked for.
+struct There {
+    host: String,
+}
+
+impl There {
+    fn of(address: &Address) -> Arc<There> {
+        Arc::new(There { host: address.host().to_owned() })
+    }
+}
+
+impl Resolve for There {
+    fn resolve(&self, _: Name) -> Resolving {
+        let host = self.host.clone();
+        Box::pin(async move {
+            // The port is that of the URL.
+            let found: Vec<SocketAddr> = lookup_host((host.as_str(), 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
 }

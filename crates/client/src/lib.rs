@@ -1,12 +1,13 @@
 //! Typed async clients of the snapshot APIs: Consul's, of a genuine server or of ours, and Stillpoint's own.
 //!
-//! They speak plain HTTP. An `https` address is refused in words until TLS is built in; [`Address`] is where.
+//! An [`Address`] says whether they speak TLS, a [`Tls`] with whom.
 
 mod address;
 mod error;
 mod http;
 mod token;
 mod transfer;
+mod trust;
 
 pub mod consul;
 pub mod native;
@@ -15,3 +16,4 @@ pub use address::{Address, AddressError};
 pub use error::{Error, Kind, Refusal};
 pub use token::Token;
 pub use transfer::{Capture, Download, Upload};
+pub use trust::{SwitchError, Tls};

@@ -86,7 +86,7 @@ pub(crate) struct ServerArgs {
     /// Address of the native API, or `off` [default: 127.0.0.1:7400]
     #[arg(long, value_name = "ADDR|off")]
     pub(crate) native: Option<Listen>,
-    /// Listen beyond this machine though there is no TLS
+    /// Listen beyond this machine even without TLS
     #[arg(long)]
     pub(crate) insecure: bool,
 }
@@ -112,7 +112,7 @@ impl FromStr for Listen {
 /// Where the native API is, and how to prove who asks.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Connection {
-    /// Address of the native API
+    /// Address of the native API, with https:// before it for one over TLS
     #[arg(
         long = "native",
         value_name = "ADDR",
@@ -128,6 +128,30 @@ pub(crate) struct Connection {
     /// Where the local server's data lies
     #[arg(long, value_name = "DIR", env = "STILLPOINT_DATA_DIR", hide_env_values = true, default_value = DATA_DIR_DEFAULT)]
     pub(crate) data_dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
+}
+
+/// Whom to trust over TLS, and who we are. Where an argument is missing the environment is asked: variables
+/// that begin with CONSUL_ for a consul:// URL, with STILLPOINT_ for the native API.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "TLS (… is CONSUL for consul:// URLs, STILLPOINT for the native API)")]
+pub(crate) struct TlsArgs {
+    /// File of CA certificates to trust instead of the system's; else …_CACERT
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Directory of such files; else …_CAPATH
+    #[arg(long, value_name = "DIR")]
+    pub(crate) ca_path: Option<PathBuf>,
+    /// Our own certificate, for servers that ask for one; else …_CLIENT_CERT
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// The key of our certificate; else …_CLIENT_KEY
+    #[arg(long, value_name = "FILE")]
+    pub(crate) client_key: Option<PathBuf>,
+    /// Name to ask the server for and to find in its certificate; else …_TLS_SERVER_NAME
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_server_name: Option<String>,
 }
 
 fn native_address(text: &str) -> Result<Address, AddressError> {
@@ -136,7 +160,7 @@ fn native_address(text: &str) -> Result<Address, AddressError> {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SaveArgs {
-    /// What to save: `consul`, or consul://HOST:PORT[?dc=NAME]
+    /// What to save: `consul`, or consul://HOST:PORT[?dc=NAME], over TLS consul+https://…
     #[arg(value_name = "SCOPE|URL")]
     pub(crate) target: Target,
     /// Where to; `-` is stdout [default: consul-UTCTIME.snap]
@@ -168,7 +192,7 @@ pub(crate) struct RestoreArgs {
     /// The archive; `-` is stdin
     #[arg(value_name = "FILE|-")]
     pub(crate) file: PathBuf,
-    /// What to replace: `consul`, or consul://HOST:PORT[?dc=NAME]
+    /// What to replace: `consul`, or consul://HOST:PORT[?dc=NAME], over TLS consul+https://…
     #[arg(value_name = "SCOPE|URL")]
     pub(crate) target: Target,
     /// Show what would be replaced by what, and stop

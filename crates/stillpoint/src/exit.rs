@@ -88,13 +88,23 @@ fn of_failure(failure: &Failure) -> Meaning {
 }
 
 fn of_client(error: &client::Error) -> Meaning {
-    let client::Error::Refused(refusal) = error else {
-        return match error {
-            client::Error::Token | client::Error::TokenFile { .. } | client::Error::Address(_) => {
-                ExitCode::Usage.into()
-            }
-            _ => ExitCode::Failed.into(),
-        };
+    let refusal = match error {
+        client::Error::Refused(refusal) => refusal,
+        client::Error::Token
+        | client::Error::TokenFile { .. }
+        | client::Error::Address(_)
+        | client::Error::Tls(_)
+        | client::Error::Identity
+        | client::Error::ServerName(_) => return ExitCode::Usage.into(),
+        client::Error::Untrusted { .. } => {
+            let hint =
+                "--ca-file FILE names the CAs to trust, --tls-server-name NAME what the server is called";
+            return Meaning { code: ExitCode::Failed, hint: Some(hint.into()) };
+        }
+        client::Error::Unreachable { .. }
+        | client::Error::Cut { .. }
+        | client::Error::Stalled { .. }
+        | client::Error::Foreign { .. } => return ExitCode::Failed.into(),
     };
     let code = match refusal.kind {
         client::Kind::Denied => ExitCode::Denied,

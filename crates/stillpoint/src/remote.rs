@@ -2,9 +2,9 @@
 
 use std::{env, fs, io};
 
-use client::{Download, Token, consul, native};
+use client::{Download, Tls, Token, consul, native};
 
-use crate::args::Connection;
+use crate::args::{Connection, TlsArgs};
 use crate::exit::{ExitCode, Failure};
 use crate::target::{Scope, Target};
 
@@ -25,8 +25,9 @@ impl Remote {
             Target::Consul(url) => {
                 let settings = consul::Settings::read(url.address.clone(), |name| env::var(name).ok())
                     .map_err(|error| Failure::usage(error.to_string()))?;
-                let consul::Settings { address, token } = settings;
-                let client = consul::Client::new(address, token.as_ref(), url.datacenter.clone())?;
+                let consul::Settings { address, tls, token } = settings;
+                let tls = tls_of(&connection.tls).or(tls);
+                let client = consul::Client::new(address, &tls, token.as_ref(), url.datacenter.clone())?;
                 Ok(Remote::Consul { client, token })
             }
         }
@@ -52,7 +53,15 @@ impl Remote {
 /// A client of the native API.
 pub(crate) fn native(connection: &Connection) -> anyhow::Result<native::Client> {
     let token = native_token(connection)?;
-    Ok(native::Client::new(connection.address.clone(), token.as_ref())?)
+    let variables = Tls::read("STILLPOINT", |name| env::var(name).ok());
+    let tls = tls_of(&connection.tls).or(variables.map_err(|error| Failure::usage(error.to_string()))?);
+    Ok(native::Client::new(connection.address.clone(), &tls, token.as_ref())?)
+}
+
+/// What the arguments say.
+fn tls_of(args: &TlsArgs) -> Tls {
+    let TlsArgs { ca_file, ca_path, client_cert, client_key, tls_server_name } = args.clone();
+    Tls { ca_file, ca_path, client_cert, client_key, server_name: tls_server_name, trust_anyone: false }
 }
 
 /// The token of `--token-file`, else of the environment, else of the local server's data directory. Without

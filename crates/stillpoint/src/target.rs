@@ -32,7 +32,7 @@ pub(crate) enum Target {
     Consul(ConsulUrl),
 }
 
-/// `consul://[host[:port]][?dc=NAME]`.
+/// `consul://[host[:port]][?dc=NAME]`, or `consul+https://host[:port][?dc=NAME]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConsulUrl {
     /// The server; `None` means what the environment says.
@@ -58,8 +58,10 @@ impl Target {
 pub(crate) enum Error {
     #[error("unknown scope, use `consul` or consul://host:port")]
     Scope,
-    #[error("unknown scheme, use consul://host:port")]
+    #[error("unknown scheme, use consul://host:port or consul+https://host:port")]
     Scheme,
+    #[error("consul+https:// needs a host")]
+    Host,
     #[error("unknown parameter `{0}`, known is `dc`")]
     Parameter(String),
     #[error("`dc` has no name")]
@@ -77,17 +79,20 @@ impl FromStr for Target {
         match text.split_once("://") {
             None if text == Scope::Consul.name() => Ok(Target::Scope(Scope::Consul)),
             None => Err(Error::Scope),
-            Some(("consul", rest)) => rest.parse().map(Target::Consul),
+            Some(("consul", rest)) => ConsulUrl::parse(rest, consul::DEFAULT_PORT).map(Target::Consul),
+            Some(("consul+https", rest)) => {
+                let ConsulUrl { address, datacenter } = ConsulUrl::parse(rest, consul::DEFAULT_TLS_PORT)?;
+                let address = address.ok_or(Error::Host)?.over_tls();
+                Ok(Target::Consul(ConsulUrl { address: Some(address), datacenter }))
+            }
             Some(_) => Err(Error::Scheme),
         }
     }
 }
 
-impl FromStr for ConsulUrl {
-    type Err = Error;
-
-    /// Takes what follows `consul://`.
-    fn from_str(text: &str) -> Result<ConsulUrl, Error> {
+impl ConsulUrl {
+    /// Takes what follows `://`.
+    fn parse(text: &str, default_port: u16) -> Result<ConsulUrl, Error> {
         let (authority, query) = text.split_once('?').unwrap_or((text, ""));
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         if authority.contains('/') {
@@ -95,7 +100,7 @@ impl FromStr for ConsulUrl {
         }
         let address = match authority {
             "" => None,
-            host => Some(Address::parse(host, consul::DEFAULT_PORT).map_err(Error::Address)?),
+            host => Some(Address::parse(host, default_port).map_err(Error::Address)?),
         };
         let mut datacenter = None;
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -119,7 +124,10 @@ impl fmt::Display for Target {
             Target::Scope(scope) => f.write_str(scope.name()),
             Target::Consul(ConsulUrl { address, datacenter }) => {
                 let address = address.as_ref().map(Address::to_string).unwrap_or_default();
-                write!(f, "consul://{}", address.trim_start_matches("http://"))?;
+                match address.strip_prefix("https://") {
+                    Some(host) => write!(f, "consul+https://{host}")?,
+                    None => write!(f, "consul://{}", address.trim_start_matches("http://"))?,
+                }
                 datacenter.iter().try_for_each(|name| write!(f, "?dc={name}"))
             }
         }
@@ -141,6 +149,8 @@ mod tests {
         check("consul://10.0.0.1", "consul://10.0.0.1:8500");
         check("consul://consul.example:8600/?dc=dc%202", "consul://consul.example:8600?dc=dc 2");
         check("consul://?dc=dc2", "consul://?dc=dc2");
+        check("consul+https://10.0.0.1", "consul+https://10.0.0.1:8501");
+        check("consul+https://consul.example:8600/?dc=dc2", "consul+https://consul.example:8600?dc=dc2");
     }
 
     #[test]
@@ -148,6 +158,7 @@ mod tests {
         let refused = |text: &str| text.parse::<Target>().unwrap_err();
         assert_eq!(refused("consol"), Error::Scope);
         assert_eq!(refused("https://h:8501"), Error::Scheme);
+        assert_eq!(refused("consul+https://?dc=dc2"), Error::Host);
         assert_eq!(refused("consul://h/ui"), Error::Path);
         assert_eq!(refused("consul://h?cd=dc2"), Error::Parameter("cd".into()));
         assert_eq!(refused("consul://h?dc="), Error::Datacenter);

@@ -149,11 +149,11 @@ fn nobody_there_is_one_sentence() {
 }
 
 #[test]
-fn tls_and_sockets_are_refused_in_words() {
+fn settings_that_cannot_be_meant_are_refused_in_words() {
     let table = [
-        ("CONSUL_HTTP_ADDR", "https://127.0.0.1:8501", "TLS is not built in yet"),
         ("CONSUL_HTTP_ADDR", "unix:///run/consul.sock", "Unix sockets are not supported"),
-        ("CONSUL_HTTP_SSL", "true", "TLS"),
+        ("CONSUL_HTTP_SSL", "maybe", "CONSUL_HTTP_SSL=maybe is neither true nor false"),
+        ("CONSUL_HTTP_SSL_VERIFY", "maybe", "CONSUL_HTTP_SSL_VERIFY=maybe is neither true nor false"),
     ];
     for (name, value, text) in table {
         let cli = Cli::new().variable(name, value);

@@ -9,10 +9,10 @@ use reqwest::Method;
 use reqwest::header::HeaderName;
 use tokio::time::timeout;
 
-pub use settings::{DEFAULT_PORT, Settings, SettingsError};
+pub use settings::{DEFAULT_PORT, DEFAULT_TLS_PORT, Settings, SettingsError};
 
 use crate::http::{Http, SILENCE_MAX, TRANSFER_MAX};
-use crate::{Address, Capture, Download, Error, Kind, Refusal, Token, Upload};
+use crate::{Address, Capture, Download, Error, Kind, Refusal, Tls, Token, Upload};
 
 const SNAPSHOT: &[&str] = &["v1", "snapshot"];
 
@@ -25,9 +25,14 @@ pub struct Client {
 
 impl Client {
     /// Nothing is sent yet. `datacenter` is asked for by name; without it the server means its own.
-    pub fn new(address: Address, token: Option<&Token>, datacenter: Option<String>) -> Result<Client, Error> {
+    pub fn new(
+        address: Address,
+        tls: &Tls,
+        token: Option<&Token>,
+        datacenter: Option<String>,
+    ) -> Result<Client, Error> {
         let credential = token.map(|token| (HeaderName::from_static("x-consul-token"), token.header()));
-        Ok(Client { http: Http::new(address, credential, refusal)?, datacenter })
+        Ok(Client { http: Http::new(address, tls, credential, refusal)?, datacenter })
     }
 
     /// Whom this client asks.

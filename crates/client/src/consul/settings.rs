@@ -2,19 +2,26 @@
 
 use std::fs;
 
-use crate::{Address, AddressError, Error, Token};
+use crate::trust::switch;
+use crate::{Address, AddressError, Error, SwitchError, Tls, Token};
 
 /// Consul's HTTP port.
 pub const DEFAULT_PORT: u16 = 8500;
 
+/// The port that Consul's documentation gives to HTTPS. The genuine tools don't assume it.
+pub const DEFAULT_TLS_PORT: u16 = 8501;
+
 /// Where a Consul server is and how to prove who asks, as far as the environment says.
 ///
-/// `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN` and `CONSUL_HTTP_TOKEN_FILE` (which wins) mean what they mean to
-/// `hashicorp/consul:api/api.go`; `CONSUL_HTTP_SSL=true` is refused until TLS is built in.
+/// `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_SSL`, `CONSUL_HTTP_TOKEN` and `CONSUL_HTTP_TOKEN_FILE` (which wins over the
+/// token) mean what they mean to `hashicorp/consul:api/api.go`, and so do the variables that [`Tls`] reads.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The server's address, by default `127.0.0.1:8500`.
+    /// The server's address, by default `127.0.0.1:8500`. With `CONSUL_HTTP_SSL` it is one over TLS, whatever
+    /// its text said.
     pub address: Address,
+    /// Whom to trust, and who we are.
+    pub tls: Tls,
     /// The token, if there is one.
     pub token: Option<Token>,
 }
@@ -25,12 +32,9 @@ pub enum SettingsError {
     /// The address is not one that can be used.
     #[error("CONSUL_HTTP_ADDR: {0}")]
     Address(#[source] AddressError),
-    /// TLS is asked for.
-    #[error("CONSUL_HTTP_SSL={0} asks for TLS, which is not built in yet")]
-    Tls(String),
-    /// The value of `CONSUL_HTTP_SSL` is neither true nor false.
-    #[error("CONSUL_HTTP_SSL={0} is neither true nor false")]
-    Switch(String),
+    /// A variable that is true or false is neither.
+    #[error(transparent)]
+    Switch(#[from] SwitchError),
     /// The token cannot be read or used.
     #[error(transparent)]
     Token(Error),
@@ -44,13 +48,6 @@ impl Settings {
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Settings, SettingsError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        if let Some(value) = variable("CONSUL_HTTP_SSL") {
-            match value.as_str() {
-                "0" | "f" | "F" | "false" | "False" | "FALSE" => {}
-                "1" | "t" | "T" | "true" | "True" | "TRUE" => return Err(SettingsError::Tls(value)),
-                _ => return Err(SettingsError::Switch(value)),
-            }
-        }
         let address = match address {
             Some(address) => address,
             None => {
@@ -59,6 +56,12 @@ impl Settings {
                 Address::parse(&text, DEFAULT_PORT).map_err(SettingsError::Address)?
             }
         };
+        let address = match switch("CONSUL_HTTP_SSL", variable)? {
+            Some(true) => address.over_tls(),
+            // A scheme that asks for TLS isn't overruled.
+            Some(false) | None => address,
+        };
+        let tls = Tls::read("CONSUL", variable)?;
         let token = match variable("CONSUL_HTTP_TOKEN_FILE") {
             Some(path) => {
                 let text = fs::read_to_string(&path).map_err(|error| {
@@ -68,7 +71,7 @@ impl Settings {
             }
             None => Token::parse(&variable("CONSUL_HTTP_TOKEN").unwrap_or_default()),
         };
-        Ok(Settings { address, token: token.map_err(SettingsError::Token)? })
+        Ok(Settings { address, tls, token: token.map_err(SettingsError::Token)? })
     }
 }
 
@@ -98,13 +101,26 @@ mod tests {
     }
 
     #[test]
-    fn tls_and_sockets_are_refused_in_words() {
-        let text = |variables: &[(&str, &str)]| read(variables).unwrap_err().to_string();
-        assert!(text(&[("CONSUL_HTTP_SSL", "true")]).contains("TLS"));
-        assert!(text(&[("CONSUL_HTTP_ADDR", "https://h:8501")]).contains("TLS"));
-        assert!(text(&[("CONSUL_HTTP_ADDR", "unix:///consul.sock")]).contains("Unix sockets"));
-        assert!(read(&[("CONSUL_HTTP_SSL", "false")]).is_ok());
-        assert!(matches!(read(&[("CONSUL_HTTP_SSL", "maybe")]), Err(SettingsError::Switch(_))));
+    fn tls_is_switched_on_but_never_off() {
+        let table = [
+            ("h:8501", "true", "https://h:8501"),
+            ("http://h:8501", "1", "https://h:8501"),
+            ("h:8501", "false", "http://h:8501"),
+            ("https://h:8501", "false", "https://h:8501"),
+            ("https://h:8501", "", "https://h:8501"),
+        ];
+        for (address, ssl, expected) in table {
+            let settings = read(&[("CONSUL_HTTP_ADDR", address), ("CONSUL_HTTP_SSL", ssl)]).unwrap();
+            assert_eq!(settings.address.to_string(), expected);
+        }
+        let error = read(&[("CONSUL_HTTP_SSL", "maybe")]).unwrap_err();
+        assert_eq!(error.to_string(), "CONSUL_HTTP_SSL=maybe is neither true nor false");
+    }
+
+    #[test]
+    fn sockets_are_refused_in_words() {
+        let error = read(&[("CONSUL_HTTP_ADDR", "unix:///consul.sock")]).unwrap_err();
+        assert!(error.to_string().contains("Unix sockets"));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub use types::{
 };
 
 use crate::http::{ANSWER_MAX, Http, SILENCE_MAX, TRANSFER_MAX};
-use crate::{Address, Capture, Download, Error, Kind, Refusal, Token, Upload};
+use crate::{Address, Capture, Download, Error, Kind, Refusal, Tls, Token, Upload};
 
 /// The native API's port.
 pub const DEFAULT_PORT: u16 = 7400;
@@ -30,10 +30,10 @@ pub struct Client {
 
 impl Client {
     /// Nothing is sent yet. Without a token only [`Client::health`] will be answered.
-    pub fn new(address: Address, token: Option<&Token>) -> Result<Client, Error> {
+    pub fn new(address: Address, tls: &Tls, token: Option<&Token>) -> Result<Client, Error> {
         let bearer = token.map(Token::bearer).transpose()?;
         let credential = bearer.map(|value| (header::AUTHORIZATION, value));
-        Ok(Client { http: Http::new(address, credential, refusal)? })
+        Ok(Client { http: Http::new(address, tls, credential, refusal)? })
     }
 
     /// Whom this client asks.

@@ -173,7 +173,13 @@ fn leaves_outcome_open(error: &Error) -> bool {
     match error {
         Error::Refused(refusal) => refusal.kind == Kind::Unavailable,
         Error::Unreachable { .. } | Error::Cut { .. } | Error::Stalled { .. } | Error::Foreign { .. } => true,
-        Error::Token | Error::TokenFile { .. } | Error::Address(_) => false,
+        Error::Untrusted { .. }
+        | Error::Token
+        | Error::TokenFile { .. }
+        | Error::Address(_)
+        | Error::Tls(_)
+        | Error::Identity
+        | Error::ServerName(_) => false,
     }
 }
 

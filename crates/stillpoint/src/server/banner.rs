@@ -8,22 +8,24 @@ use super::listen::Listeners;
 use crate::args::ServerArgs;
 
 /// Prints addresses, the data directory and, with `--dev`, sample commands.
-pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners) {
+pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_tls: bool) {
     let mut text = String::new();
     let data_dir = &node.settings().data_dir;
     // The commands are to work wherever they are typed.
     let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.clone());
     let data_dir = data_dir.display();
+    let scheme = if over_tls { "https" } else { "http" };
     let addresses = [("consul", listeners.consul_address()), ("native", listeners.native_address())];
     text.push_str(&format!("stillpoint {} serves\n", env!("CARGO_PKG_VERSION")));
     for (dialect, address) in addresses {
         match address {
-            Some(address) => text.push_str(&format!("  {dialect:<8} http://{address}\n")),
+            Some(address) => text.push_str(&format!("  {dialect:<8} {scheme}://{address}\n")),
             None => text.push_str(&format!("  {dialect:<8} off\n")),
         }
     }
     text.push_str(&format!("  data     {data_dir}\n  token    {data_dir}/token\n"));
-    if let (true, Some(consul), Some(native)) = (args.dev, addresses[0].1, addresses[1].1) {
+    // Over TLS a command that works as printed would have to know the CA.
+    if let (true, false, Some(consul), Some(native)) = (args.dev, over_tls, addresses[0].1, addresses[1].1) {
         text.push_str(&samples(&consul.to_string(), &native.to_string(), &data_dir.to_string()));
     }
     // Nobody may be listening to stderr.

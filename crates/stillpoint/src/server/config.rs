@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use node::Settings;
 use serde::Deserialize;
+use tls::{ClientConfig, Files, Identity, Trust};
 
 use crate::args::{DATA_DIR_DEFAULT, Listen, ServerArgs};
 use crate::exit::{ExitCode, Failure};
@@ -23,6 +24,7 @@ struct File {
     datacenter: Option<String>,
     listen: ListenFile,
     datacenters: BTreeMap<String, String>,
+    tls: Option<TlsFile>,
     limits: Limits,
     log: Log,
 }
@@ -32,6 +34,16 @@ struct File {
 struct ListenFile {
     consul: Option<String>,
     native: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsFile {
+    cert: PathBuf,
+    key: PathBuf,
+    ca: Option<PathBuf>,
+    #[serde(default)]
+    verify_incoming: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -70,6 +82,8 @@ impl Default for Log {
 pub(super) struct Config {
     pub(super) consul: Listen,
     pub(super) native: Listen,
+    /// The TLS of every listener, if there is any.
+    pub(super) tls: Option<Files>,
     pub(super) log: Log,
     settings: Settings,
 }
@@ -98,6 +112,7 @@ impl Config {
         let config = Config {
             consul: listen("listen.consul", args.consul, file.listen.consul, 8500)?,
             native: listen("listen.native", args.native, file.listen.native, 7400)?,
+            tls: file.tls.map(tls_files),
             log: file.log,
             settings,
         };
@@ -118,16 +133,38 @@ impl Config {
             return Err(Failure::usage(message).into());
         }
         for (what, listen) in [("consul", self.consul), ("native", self.native)] {
-            if let Listen::At(address) = listen
+            if let (Listen::At(address), Some(lack), false) = (listen, self.lacks_for_strangers(), insecure)
                 && !address.ip().is_loopback()
-                && !insecure
             {
-                let message = format!("{what} would listen on {address}, beyond this machine, without TLS");
-                return Err(Failure::usage(message).hint("listen on 127.0.0.1, or pass --insecure").into());
+                let message = format!("{what} would listen on {address}, beyond this machine, {lack}");
+                let hint = "configure [tls], listen on 127.0.0.1, or pass --insecure";
+                return Err(Failure::usage(message).hint(hint).into());
             }
         }
         Ok(())
     }
+
+    /// What is missing before others than this machine's own users may reach the listeners.
+    fn lacks_for_strangers(&self) -> Option<&'static str> {
+        self.tls.is_none().then_some("without TLS")
+    }
+
+    /// What connections to other datacenters need. Reads files only if one of them is asked over TLS.
+    pub(super) fn outgoing(&self) -> Result<ClientConfig, tls::Error> {
+        let over_tls = self.settings.datacenters.values().any(|url| url.starts_with("https://"));
+        let ca = self.tls.as_ref().and_then(|files| files.ca.clone());
+        let trust = match (over_tls, ca) {
+            (false, _) => Trust::Nobody,
+            (true, None) => Trust::System,
+            (true, Some(ca)) => Trust::SystemAnd(ca),
+        };
+        tls::client_config(&trust, None)
+    }
+}
+
+fn tls_files(file: TlsFile) -> Files {
+    let TlsFile { cert, key, ca, verify_incoming } = file;
+    Files { identity: Identity { cert, key }, ca, verify_incoming }
 }
 
 fn set<T>(value: &mut T, given: Option<T>) {
@@ -194,13 +231,19 @@ mod tests {
             .map(|line| line.strip_prefix('#').filter(|l| !l.starts_with(' ')).unwrap_or(line))
             .collect();
         let file: File = toml::from_str(&shown.join("\n")).unwrap();
-        assert!(file.data_dir.is_some() && file.limits.undo_keep.is_some());
+        assert!(file.data_dir.is_some() && file.limits.undo_keep.is_some() && file.tls.is_some());
     }
 
     #[test]
     fn unknown_keys_are_refused() {
         let error = toml::from_str::<File>("[limits]\nundo_kep = \"1h\"").unwrap_err();
         assert!(error.to_string().contains("undo_kep"), "{error}");
+    }
+
+    #[test]
+    fn tls_needs_certificate_and_key() {
+        let error = toml::from_str::<File>("[tls]\nkey = \"key.pem\"").unwrap_err();
+        assert!(error.to_string().contains("cert"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use node::Node;
+use tls::ClientConfig;
 use tokio::net::TcpListener;
 
 use super::config::Config;
@@ -34,10 +35,10 @@ impl Listeners {
         self.consul.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Each listener with the routes of its dialect.
-    pub(super) fn with_routes(self, node: &Node) -> Vec<(TcpListener, Router)> {
+    /// Each listener with the routes of its dialect. `outgoing` is for connections to other datacenters.
+    pub(super) fn with_routes(self, node: &Node, outgoing: ClientConfig) -> Vec<(TcpListener, Router)> {
         let served = [
-            (self.consul, dialects::consul::routes(node.clone())),
+            (self.consul, dialects::consul::routes(node.clone(), outgoing)),
             (self.native, dialects::native::routes(node.clone())),
         ];
         served.into_iter().filter_map(|(listener, routes)| Some((listener?, routes))).collect()

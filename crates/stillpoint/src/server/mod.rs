@@ -2,20 +2,28 @@
 
 mod banner;
 mod config;
+mod handshake;
 mod listen;
 mod logging;
+mod material;
 
 use std::future::IntoFuture;
+use std::io;
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use node::{Node, Parts};
+use tls::ClientConfig;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::config::Config;
+use self::handshake::Handshakes;
 use self::listen::Listeners;
+use self::material::Material;
 use crate::args::ServerArgs;
 use crate::exit::{ExitCode, Failure};
 
@@ -28,13 +36,15 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     let config = Config::resolve(&args)?;
     logging::start(&config.log);
+    let material = Material::open(config.tls.clone())?;
+    let outgoing = config.outgoing().map_err(material::cannot_use)?;
     let listeners = Listeners::bind(&config).await?;
     let settings = config.settings(listeners.native_address());
     let node = Node::open(settings, Parts::alone()).await.map_err(cannot_open)?;
     let ended = match node.wait_for_leader().await {
         Ok(()) => {
-            banner::print(&args, &node, &listeners);
-            serve(&node, listeners).await
+            banner::print(&args, &node, &listeners, config.tls.is_some());
+            serve(&node, listeners, outgoing, material).await
         }
         Err(error) => Err(error.into()),
     };
@@ -43,15 +53,16 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Serves until a signal comes or the node stops by itself.
-async fn serve(node: &Node, listeners: Listeners) -> anyhow::Result<ExitCode> {
+async fn serve(
+    node: &Node,
+    listeners: Listeners,
+    outgoing: ClientConfig,
+    material: Material,
+) -> anyhow::Result<ExitCode> {
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
-    for (listener, routes) in listeners.with_routes(node) {
-        let mut stopping = stopping.clone();
-        let stopped = async move {
-            let _ = stopping.wait_for(|stopping| *stopping).await;
-        };
-        servers.spawn(axum::serve(listener, routes).with_graceful_shutdown(stopped).into_future());
+    for (listener, routes) in listeners.with_routes(node, outgoing) {
+        serve_at(listener, routes, &material, stopping.clone(), &mut servers);
     }
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
@@ -59,6 +70,7 @@ async fn serve(node: &Node, listeners: Listeners) -> anyhow::Result<ExitCode> {
         _ = interrupt.recv() => Ok(ExitCode::Ok),
         _ = terminate.recv() => Ok(ExitCode::Ok),
         why = failed(node) => Err(anyhow::anyhow!("the node has stopped: {why}")),
+        never = material.keep_fresh() => match never {},
     };
     tracing::info!("shutting down");
     stop.send_replace(true);
@@ -68,6 +80,26 @@ async fn serve(node: &Node, listeners: Listeners) -> anyhow::Result<ExitCode> {
         tracing::warn!("connections were still open after {} s; they are cut", GRACE.as_secs());
     }
     ended
+}
+
+/// Serves at one address until `stopping`, over TLS if there is material for it.
+fn serve_at(
+    listener: TcpListener,
+    routes: Router,
+    material: &Material,
+    mut stopping: watch::Receiver<bool>,
+    servers: &mut JoinSet<io::Result<()>>,
+) {
+    let stopped = async move {
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    };
+    match material.current() {
+        None => servers.spawn(axum::serve(listener, routes).with_graceful_shutdown(stopped).into_future()),
+        Some(current) => {
+            let listener = Handshakes::new(listener, current);
+            servers.spawn(axum::serve(listener, routes).with_graceful_shutdown(stopped).into_future())
+        }
+    };
 }
 
 /// Waits until the node can no longer go on: its disk failed, or its state machine did.

@@ -60,7 +60,8 @@ impl Server {
     }
 
     async fn put_key(&self, key: &str) {
-        let routes = dialects::consul::routes(self.node.clone());
+        let no_tls = tls::client_config(&tls::Trust::Nobody, None).unwrap();
+        let routes = dialects::consul::routes(self.node.clone(), no_tls);
         let request = Request::put(format!("/v1/kv/{key}")).body(Body::from("value")).unwrap();
         assert_eq!(routes.oneshot(request).await.unwrap().status(), StatusCode::OK);
     }

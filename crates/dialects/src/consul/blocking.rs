@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use node::{Error, Kind, Node, Seen};
+use node::{Error, Freshness, Kind, Node, Seen};
+use records::consul::Answer;
 use records::{Read, Scope, View};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
@@ -77,6 +78,23 @@ impl Waiting {
         }
         glance.index > self.beyond
     }
+}
+
+/// What a read finds once it satisfies the options. It counts as found even if it is empty, as for the genuine
+/// server.
+pub(super) async fn read<T: Send + 'static>(
+    node: &Node,
+    options: ReadOptions,
+    find: impl Fn(&View) -> Result<Answer<T>, records::Error> + Clone + Send + 'static,
+) -> Result<(Freshness, Answer<T>), Failure> {
+    let glance = {
+        let find = find.clone();
+        move |view: &View| Ok(Glance { index: find(view)?.index, found: true })
+    };
+    let seen = view(node, options, glance).await?;
+    let freshness = seen.freshness;
+    let answer = off_thread(move || find(&seen.view)).await?;
+    Ok((freshness, answer))
 }
 
 fn jitter(wait: Duration) -> Duration {

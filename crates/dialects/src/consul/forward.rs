@@ -65,15 +65,16 @@ pub(super) async fn elsewhere(State(app): State<App>, request: Request, next: Ne
 }
 
 impl Forwarder {
-    pub(super) fn new() -> Forwarder {
+    pub(super) fn new(outgoing: tls::ClientConfig) -> Forwarder {
         let client = reqwest::Client::builder()
             .connect_timeout(CONNECT_MAX)
             .read_timeout(SILENCE_MAX)
             // A redirect would carry the token elsewhere.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            .tls_backend_preconfigured(outgoing)
             .build();
-        Forwarder { client: client.expect("a client without TLS and proxies needs nothing that could fail") }
+        Forwarder { client: client.expect("with TLS ready and no proxies nothing is left that could fail") }
     }
 
     async fn forward(&self, base: &str, query: Query, request: Request) -> Reply {
@@ -114,6 +115,7 @@ fn unreachable(base: &str, error: &reqwest::Error) -> Failure {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
+    let cause = tls::words(error).unwrap_or_else(|| cause.to_string());
     tracing::warn!(base, %cause, "forward to another datacenter");
     Failure::genuine(Kind::Unavailable, format!("forward to {base}: {cause}"))
 }

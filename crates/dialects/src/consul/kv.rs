@@ -8,8 +8,8 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use http_body_util::LengthLimitError;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use node::{Kind, Node};
 use records::consul::{self, Command, KvOp, KvPair, kv_get, kv_keys, kv_list};
 use records::{ID_BYTES_MAX, Op, View};
@@ -17,14 +17,15 @@ use records::{ID_BYTES_MAX, Op, View};
 use super::App;
 use super::blocking::{self, Glance, off_thread};
 use super::entries::{self, Entry};
-use super::params::{Query, ReadOptions, unescape, unsigned};
+use super::params::{Query, ReadOptions, refuse_tenancy, unescape, unsigned};
 use super::reply::{Failure, Reply, json, json_body, read_headers};
 
-/// The largest value, and the largest transaction.
-pub(super) const VALUE_BYTES_MAX: usize = 512 << 10;
+/// What is read of a body after it has turned out to be too large.
+const DRAINED_BYTES_MAX: usize = 4 << 20;
 
 /// Where the genuine server sends those who exceed it.
-const VALUE_HELP: &str = "https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size";
+pub(super) const VALUE_HELP: &str =
+    "https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size";
 
 pub(super) async fn read(
     State(app): State<App>,
@@ -120,7 +121,7 @@ pub(super) async fn write(
     refuse_conflict(&query, &["cas", "acquire", "release"])?;
     let flags = query.get("flags").map(unsigned).transpose()?.unwrap_or_default();
     let cas = query.get("cas").map(unsigned).transpose()?;
-    let value = read_body(body, VALUE_HELP).await?;
+    let value = read_body(&app, body, VALUE_HELP).await?;
     let pair = KvPair { key, value, flags };
     let session = |name| query.get(name).map(str::to_owned);
     let op = match (cas, session("acquire"), session("release")) {
@@ -165,25 +166,6 @@ fn key(uri: &Uri) -> Result<Bytes, Failure> {
     }
 }
 
-/// Namespaces and partitions are refused: what belongs into one must not end up in the default one
-/// (`hashicorp/consul:agent/http_ce.go`).
-fn refuse_tenancy(query: &Query, headers: &HeaderMap) -> Result<(), Failure> {
-    let tenancies =
-        [("X-Consul-Namespace", "ns", "Namespaces"), ("X-Consul-Partition", "partition", "Partitions")];
-    for (header, parameter, what) in tenancies {
-        let refuse = |place, name| {
-            Failure::invalid(format!("Invalid {place}: {name:?} - {what} are a Consul Enterprise feature"))
-        };
-        if headers.get(header).is_some_and(|value| !value.is_empty()) {
-            return Err(refuse("header", header));
-        }
-        if query.filled(parameter).is_some() {
-            return Err(refuse("query parameter", parameter));
-        }
-    }
-    Ok(())
-}
-
 fn refuse_conflict(query: &Query, names: &[&str]) -> Result<(), Failure> {
     match names.iter().filter(|name| query.has(name)).count() {
         0 | 1 => Ok(()),
@@ -202,23 +184,28 @@ fn changed(reply: records::Reply) -> Result<bool, Failure> {
     }
 }
 
-/// A body of at most [`VALUE_BYTES_MAX`]; of a larger one no more than that is ever held.
-pub(super) async fn read_body(body: Body, help: &str) -> Result<Bytes, Failure> {
-    let too_large = |what: String| {
-        Failure::too_large(format!("{what} too large, max size: {VALUE_BYTES_MAX} bytes. See {help}."))
-    };
-    match body.size_hint().exact() {
-        Some(bytes) if bytes > VALUE_BYTES_MAX as u64 => {
-            return Err(too_large(format!("Request body({bytes} bytes)")));
+/// A body that is no larger than a value may be; of a larger one no more than that is ever held. The rest is
+/// read and dropped, up to [`DRAINED_BYTES_MAX`]: a client that is still sending would not see the answer.
+pub(super) async fn read_body(app: &App, body: Body, help: &str) -> Result<Bytes, Failure> {
+    let max = app.node.settings().kv_max_value_bytes;
+    let announced = body.size_hint().exact();
+    let mut chunks = body.into_data_stream();
+    let (mut kept, mut read) = (BytesMut::new(), 0);
+    while let Some(chunk) = chunks.next().await {
+        let chunk =
+            chunk.map_err(|error| Failure::invalid(format!("the request's body broke off: {error}")))?;
+        read += chunk.len();
+        match read {
+            fits if fits <= max => kept.extend_from_slice(&chunk),
+            drained if drained <= max + DRAINED_BYTES_MAX => {}
+            _ => break,
         }
-        _ => {}
     }
-    axum::body::to_bytes(body, VALUE_BYTES_MAX).await.map_err(|error| {
-        match std::error::Error::source(&error).is_some_and(|source| source.is::<LengthLimitError>()) {
-            true => too_large("Request body".to_owned()),
-            false => Failure::invalid(format!("the request's body broke off: {error}")),
-        }
-    })
+    if read <= max {
+        return Ok(kept.freeze());
+    }
+    let what = announced.map_or("Request body".to_owned(), |bytes| format!("Request body({bytes} bytes)"));
+    Err(Failure::too_large(format!("{what} too large, max size: {max} bytes. See {help}.")))
 }
 
 #[cfg(test)]

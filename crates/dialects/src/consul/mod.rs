@@ -2,18 +2,26 @@
 //!
 //! * `GET|PUT /v1/snapshot` -- save and restore; `?stale` lets any node save
 //! * `GET|PUT|DELETE /v1/kv/{key}` -- keys, with blocking queries; `PUT /v1/txn` -- several at once
+//! * `PUT /v1/session/{create,destroy,renew}`, `GET /v1/session/{info,list,node}` -- sessions, which hold locks
+//! * `PUT /v1/catalog/{register,deregister}`,
+//!   `GET /v1/catalog/{nodes,node,node-services,services,service,connect}` -- nodes and services
+//! * `GET /v1/health/{node,checks,service,state}` -- their health
 //! * `GET /v1/status/{leader,peers}`, `/v1/operator/raft/configuration`, `/v1/agent/self`,
 //!   `/v1/catalog/datacenters` -- who serves
 //! * every other endpoint of the genuine server -- 501, by name
 
 mod blocking;
+mod catalog;
 mod entries;
 mod forward;
 mod guard;
+mod health;
 mod kv;
 mod measure;
 mod params;
 mod reply;
+mod session;
+mod shape;
 mod snapshot;
 mod status;
 mod txn;
@@ -34,9 +42,9 @@ struct App {
     forwarder: Forwarder,
 }
 
-/// The routes of the Consul API.
-pub fn routes(node: Node) -> Router {
-    let app = App { node, forwarder: Forwarder::new() };
+/// The routes of the Consul API. `outgoing` is for the connections to other datacenters.
+pub fn routes(node: Node, outgoing: tls::ClientConfig) -> Router {
+    let app = App { node, forwarder: Forwarder::new(outgoing) };
     // The outer layer comes last: what it refuses never reaches another datacenter.
     let here = |allow, methods: MethodRouter<App>| {
         methods.layer(from_fn_with_state(Gate { app: app.clone(), allow }, guard::pass))
@@ -56,6 +64,43 @@ pub fn routes(node: Node) -> Router {
         .route("/v1/operator/raft/configuration", anywhere("GET", get(status::raft_configuration)))
         .route("/v1/agent/self", here("GET", get(status::agent_self)))
         .route("/v1/catalog/datacenters", here("GET", get(status::datacenters)))
+        .merge(sessions(anywhere))
+        .merge(catalog(anywhere))
+        .merge(health(anywhere))
         .fallback(unserved::answer)
         .with_state(app.clone())
+}
+
+fn sessions(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Router<App> {
+    let router = Router::new()
+        .route("/v1/session/create", through("PUT", put(session::create)))
+        .route("/v1/session/list", through("GET", get(session::list)));
+    let router = below(router, "/v1/session/destroy/", || through("PUT", put(session::destroy)));
+    let router = below(router, "/v1/session/renew/", || through("PUT", put(session::renew)));
+    let router = below(router, "/v1/session/info/", || through("GET", get(session::info)));
+    below(router, "/v1/session/node/", || through("GET", get(session::list_of_node)))
+}
+
+fn catalog(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Router<App> {
+    let router = Router::new()
+        .route("/v1/catalog/register", through("PUT", put(catalog::register)))
+        .route("/v1/catalog/deregister", through("PUT", put(catalog::deregister)))
+        .route("/v1/catalog/nodes", through("GET", get(catalog::nodes)))
+        .route("/v1/catalog/services", through("GET", get(catalog::services)));
+    let router = below(router, "/v1/catalog/node/", || through("GET", get(catalog::node)));
+    let router = below(router, "/v1/catalog/node-services/", || through("GET", get(catalog::node_services)));
+    let router = below(router, "/v1/catalog/service/", || through("GET", get(catalog::service)));
+    below(router, "/v1/catalog/connect/", || through("GET", get(catalog::connect)))
+}
+
+fn health(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Router<App> {
+    let router = below(Router::new(), "/v1/health/node/", || through("GET", get(health::node)));
+    let router = below(router, "/v1/health/checks/", || through("GET", get(health::checks)));
+    let router = below(router, "/v1/health/service/", || through("GET", get(health::service)));
+    below(router, "/v1/health/state/", || through("GET", get(health::state)))
+}
+
+/// Routes whatever follows a path, and nothing, too: the handler says what is missing.
+fn below(router: Router<App>, path: &str, methods: impl Fn() -> MethodRouter<App>) -> Router<App> {
+    router.route(path, methods()).route(&format!("{path}{{*name}}"), methods())
 }

@@ -3,8 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Uri};
 use node::{Consistency, Kind};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -44,6 +44,11 @@ impl Query {
     /// The first value of a name, unless it is absent or empty.
     pub(super) fn filled(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
+    }
+
+    /// Every value of a name.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
     /// The query without one name.
@@ -89,6 +94,32 @@ pub(super) fn token<'a>(query: &'a Query, headers: &'a HeaderMap) -> Option<&'a 
         scheme.eq_ignore_ascii_case("bearer").then_some(token)
     };
     query.filled("token").or_else(|| header("x-consul-token")).or_else(bearer)
+}
+
+/// Namespaces and partitions are refused: what belongs into one must not end up in the default one
+/// (`hashicorp/consul:agent/http_ce.go`).
+pub(super) fn refuse_tenancy(query: &Query, headers: &HeaderMap) -> Result<(), Failure> {
+    let tenancies =
+        [("X-Consul-Namespace", "ns", "Namespaces"), ("X-Consul-Partition", "partition", "Partitions")];
+    for (header, parameter, what) in tenancies {
+        let refuse = |place, name| {
+            Failure::invalid(format!("Invalid {place}: {name:?} - {what} are a Consul Enterprise feature"))
+        };
+        if headers.get(header).is_some_and(|value| !value.is_empty()) {
+            return Err(refuse("header", header));
+        }
+        if query.filled(parameter).is_some() {
+            return Err(refuse("query parameter", parameter));
+        }
+    }
+    Ok(())
+}
+
+/// What follows `prefix` in a path, its escapes resolved once.
+pub(super) fn below(uri: &Uri, prefix: &str) -> Result<String, Failure> {
+    let escaped = uri.path().strip_prefix(prefix).unwrap_or_default();
+    let name = unescape(escaped.as_bytes()).ok_or_else(|| Failure::invalid("Invalid escape in the path"))?;
+    Ok(String::from_utf8_lossy(&name).into_owned())
 }
 
 /// How long a blocking query waits if it doesn't say.

@@ -2,6 +2,7 @@
 //!
 //! Follows `hashicorp/consul:agent/txn_endpoint.go`.
 
+use archive::consul::{Check, Node as CatalogNode, Service, Session};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -11,10 +12,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use node::{Freshness, Node};
-use records::consul::{self, Command, KvOp, KvPair, KvRead, TxnError, TxnOp, TxnResult, txn_read};
+use records::consul::{
+    self, CheckOp, Command, KvOp, KvPair, KvRead, NodeOp, ServiceOp, TxnError, TxnOp, TxnResult, Verb,
+    txn_read,
+};
 use records::{Op, Scope};
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::App;
@@ -23,6 +26,7 @@ use super::entries::Entry;
 use super::kv::read_body;
 use super::params::{Query, ReadOptions};
 use super::reply::{Failure, Reply, json, leader_headers};
+use super::shape::{Members, Shape};
 
 /// More operations are refused.
 const OPS_MAX: usize = 128;
@@ -31,12 +35,11 @@ const OPS_MAX: usize = 128;
 const SIZE_HELP: &str = "https://developer.hashicorp.com/docs/agent/config/config-files#txn_max_req_len";
 
 pub(super) async fn run(State(app): State<App>, Extension(query): Extension<Query>, body: Body) -> Reply {
-    let asked = parse(&read_body(body, SIZE_HELP).await?)?;
-    let (ops, errors) = translate(asked);
+    let (ops, errors) = parse(&read_body(&app, body, SIZE_HELP).await?, &app.node.settings().datacenter)?;
     if !errors.is_empty() {
         return Ok(answer(&query, Outcome::refused(errors)));
     }
-    if ops.iter().all(|op| matches!(op, TxnOp::KvRead(_))) {
+    if ops.iter().all(only_reads) {
         return read(&app.node, ops, &query).await;
     }
     let op = Op::Consul(Command::Txn(ops));
@@ -58,25 +61,44 @@ async fn read(node: &Node, ops: Vec<TxnOp>, query: &Query) -> Reply {
     Ok((leader_headers(seen.freshness), answer(query, outcome)).into_response())
 }
 
+fn only_reads(op: &TxnOp) -> bool {
+    match op {
+        TxnOp::KvRead(_) => true,
+        TxnOp::Node(NodeOp { verb, .. }) => *verb == Verb::Get,
+        TxnOp::Service(op) => op.verb == Verb::Get,
+        TxnOp::Check(op) => op.verb == Verb::Get,
+        TxnOp::Kv(_) | TxnOp::SessionDelete { .. } => false,
+    }
+}
+
 /// Deletes go on when the disk is full.
 fn frees_space(op: &Op) -> bool {
     let Op::Consul(Command::Txn(ops)) = op else { return false };
     let frees = |op: &TxnOp| match op {
         TxnOp::Kv(KvOp::Delete { .. } | KvOp::DeleteCas { .. } | KvOp::DeleteTree { .. }) => true,
         TxnOp::Kv(KvOp::Set(_) | KvOp::Cas { .. } | KvOp::Lock { .. } | KvOp::Unlock { .. }) => false,
-        TxnOp::KvRead(_) => true,
+        TxnOp::KvRead(_) | TxnOp::SessionDelete { .. } => true,
+        TxnOp::Node(op) => only_removes(op.verb),
+        TxnOp::Service(op) => only_removes(op.verb),
+        TxnOp::Check(op) => only_removes(op.verb),
     };
     ops.iter().all(frees)
 }
 
-/// One operation as it is sent. Unknown members are passed over.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+fn only_removes(verb: Verb) -> bool {
+    match verb {
+        Verb::Get | Verb::Delete | Verb::DeleteCas => true,
+        Verb::Set | Verb::Cas => false,
+    }
+}
+
+/// One operation as it is sent: one of these, the first if there are several. Unknown members are passed over.
 struct AskedOp {
-    kv: Option<AskedKv>,
-    node: Option<IgnoredAny>,
-    service: Option<IgnoredAny>,
-    check: Option<IgnoredAny>,
+    kv: Option<Value>,
+    node: Option<Value>,
+    service: Option<Value>,
+    check: Option<Value>,
+    session: Option<Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -92,17 +114,29 @@ struct AskedKv {
     partition: String,
 }
 
-fn parse(body: &[u8]) -> Result<Vec<AskedOp>, Failure> {
-    let asked = serde_json::from_slice(body).and_then(|value| serde_json::from_value(as_go_reads(value)));
-    let asked: Option<Vec<AskedOp>> =
-        asked.map_err(|error| Failure::invalid(format!("Failed to parse body: {error}")))?;
+/// The operations that are known, and the reasons why others are refused.
+type Translated = (Vec<TxnOp>, Vec<TxnError>);
+
+fn parse(body: &[u8], datacenter: &str) -> Result<Translated, Failure> {
+    let unparsable = |why: String| Failure::invalid(format!("Failed to parse body: {why}"));
+    // Whether it is JSON at all is told first.
+    let asked = serde_json::from_slice::<Value>(body).and_then(serde_json::from_value);
+    let asked: Option<Vec<Value>> = asked.map_err(|error| unparsable(error.to_string()))?;
     let asked = asked.unwrap_or_default();
-    match asked.len() {
-        ..=OPS_MAX => Ok(asked),
-        ops => {
-            Err(Failure::too_large(format!("Transaction contains too many operations ({ops} > {OPS_MAX})")))
+    if asked.len() > OPS_MAX {
+        let ops = asked.len();
+        return Err(Failure::too_large(format!(
+            "Transaction contains too many operations ({ops} > {OPS_MAX})"
+        )));
+    }
+    let (mut ops, mut errors) = (Vec::with_capacity(asked.len()), Vec::new());
+    for (op_index, asked) in asked.into_iter().enumerate() {
+        match AskedOp::of(asked).and_then(|asked| asked.translate(datacenter)).map_err(unparsable)? {
+            Ok(op) => ops.push(op),
+            Err(what) => errors.push(TxnError { op_index, what }),
         }
     }
+    Ok((ops, errors))
 }
 
 /// Go matches names whatever their case, and lets a null be the same as no member.
@@ -117,29 +151,73 @@ fn as_go_reads(value: Value) -> Value {
     }
 }
 
-/// The operations that we know, and the reasons why others are refused.
-fn translate(asked: Vec<AskedOp>) -> (Vec<TxnOp>, Vec<TxnError>) {
-    let (mut ops, mut errors) = (Vec::with_capacity(asked.len()), Vec::new());
-    for (op_index, asked) in asked.into_iter().enumerate() {
-        match asked.translate() {
-            Ok(op) => ops.push(op),
-            Err(what) => errors.push(TxnError { op_index, what }),
-        }
+impl AskedOp {
+    fn of(value: Value) -> Result<AskedOp, String> {
+        let mut members = Members::of(value)?;
+        let mut take = |name| members.take_raw(name).filter(|value| !value.is_null());
+        Ok(AskedOp {
+            kv: take("KV"),
+            node: take("Node"),
+            service: take("Service"),
+            check: take("Check"),
+            session: take("Session"),
+        })
     }
-    (ops, errors)
+
+    /// The outer failure is about the whole body, the inner one about this operation.
+    fn translate(self, datacenter: &str) -> Result<Result<TxnOp, String>, String> {
+        Ok(match self {
+            AskedOp { kv: Some(kv), .. } => {
+                let kv: AskedKv =
+                    serde_json::from_value(as_go_reads(kv)).map_err(|error| error.to_string())?;
+                kv.translate()
+            }
+            AskedOp { node: Some(node), .. } => {
+                let mut members = Members::of(node)?;
+                let mut node: CatalogNode = members.take("Node")?;
+                if node.datacenter.is_empty() {
+                    datacenter.clone_into(&mut node.datacenter);
+                }
+                verb(&mut members, "Node")?.map(|verb| TxnOp::Node(NodeOp { verb, node }))
+            }
+            AskedOp { service: Some(service), .. } => {
+                let mut members = Members::of(service)?;
+                let (node, service) = (members.take("Node")?, members.take("Service")?);
+                let op = |verb| TxnOp::Service(Box::new(ServiceOp { verb, node, service }));
+                verb(&mut members, "Service")?.map(op)
+            }
+            AskedOp { check: Some(check), .. } => {
+                let mut members = Members::of(check)?;
+                let check = members.take("Check")?;
+                let op = |verb| TxnOp::Check(Box::new(CheckOp { verb, check }));
+                verb(&mut members, "Check")?.map(op)
+            }
+            // Genuine servers keep these operations to themselves.
+            AskedOp { session: Some(session), .. } => {
+                let mut members = Members::of(session)?;
+                let session = members.take::<Session>("Session")?.id;
+                match verb(&mut members, "Session")? {
+                    Ok(Verb::Delete) => Ok(TxnOp::SessionDelete { session }),
+                    Ok(_) => Err("unknown Session operation".to_owned()),
+                    Err(what) => Err(what),
+                }
+            }
+            _ => Err("unknown operation type".to_owned()),
+        })
+    }
 }
 
-impl AskedOp {
-    fn translate(self) -> Result<TxnOp, String> {
-        let unserved = |what| Err(format!("Stillpoint does not serve {what} operations in transactions"));
-        match self {
-            AskedOp { kv: Some(kv), .. } => kv.translate(),
-            AskedOp { node: Some(_), .. } => unserved("Node"),
-            AskedOp { service: Some(_), .. } => unserved("Service"),
-            AskedOp { check: Some(_), .. } => unserved("Check"),
-            _ => Err("unknown operation type".to_owned()),
-        }
-    }
+/// What an operation does to a thing of the catalog.
+fn verb(members: &mut Members, what: &str) -> Result<Result<Verb, String>, String> {
+    let verb: String = members.take("Verb")?;
+    Ok(match verb.as_str() {
+        "get" => Ok(Verb::Get),
+        "set" => Ok(Verb::Set),
+        "cas" => Ok(Verb::Cas),
+        "delete" => Ok(Verb::Delete),
+        "delete-cas" => Ok(Verb::DeleteCas),
+        unknown => Err(format!("unknown {what} operation: {unknown}")),
+    })
 }
 
 impl AskedKv {
@@ -186,6 +264,18 @@ struct Outcome {
 enum OneResult {
     #[serde(rename = "KV")]
     Kv(Entry),
+    Node(Owned<CatalogNode>),
+    Service(Owned<Service>),
+    Check(Owned<Check>),
+}
+
+/// A value that is written as its shape is.
+struct Owned<T>(T);
+
+impl<T: Shape> Serialize for Owned<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.show(serializer)
+    }
 }
 
 #[derive(Serialize)]
@@ -229,7 +319,12 @@ impl Outcome {
     fn of(reply: consul::Reply) -> Result<Outcome, Failure> {
         match reply {
             consul::Reply::Results(results) => {
-                let results = results.into_iter().map(|TxnResult::Kv(entry)| OneResult::Kv(entry.into()));
+                let results = results.into_iter().map(|result| match result {
+                    TxnResult::Kv(entry) => OneResult::Kv(entry.into()),
+                    TxnResult::Node(node) => OneResult::Node(Owned(node)),
+                    TxnResult::Service(service) => OneResult::Service(Owned(*service)),
+                    TxnResult::Check(check) => OneResult::Check(Owned(*check)),
+                });
                 Ok(Outcome { results: Some(results.collect()), errors: None, freshness: None })
             }
             consul::Reply::Errors(errors) => Ok(Outcome::refused(errors)),

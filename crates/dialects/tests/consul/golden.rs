@@ -50,7 +50,7 @@ const STEPS: &[(&str, &str, &str)] = &[
     ("txn_read", "PUT /v1/txn", r#"[{"KV":{"Verb":"get","Key":"t"}}]"#),
     ("txn_read_pretty", "PUT /v1/txn?pretty", r#"[{"KV":{"Verb":"get","Key":"t"}}]"#),
     ("txn_conflict", "PUT /v1/txn", r#"[{"KV":{"Verb":"cas","Key":"t","Value":"dQ==","Index":1}}]"#),
-    ("txn_unserved", "PUT /v1/txn", r#"[{"KV":{"Verb":"get","Key":"t"}},{"Node":{"Verb":"get"}}]"#),
+    ("txn_node_missing", "PUT /v1/txn", r#"[{"KV":{"Verb":"get","Key":"t"}},{"Node":{"Verb":"get"}}]"#),
     ("txn_not_json", "PUT /v1/txn", "{"),
     ("txn_get", "GET /v1/txn", ""),
     ("status_leader", "GET /v1/status/leader", ""),
@@ -67,8 +67,8 @@ const STEPS: &[(&str, &str, &str)] = &[
     ("snapshot_options", "OPTIONS /v1/snapshot", ""),
     ("snapshot_post", "POST /v1/snapshot", ""),
     ("snapshot_head", "HEAD /v1/snapshot", ""),
-    ("unserved", "PUT /v1/session/create", ""),
-    ("unserved_below", "GET /v1/health/service/web", ""),
+    ("unserved", "PUT /v1/agent/reload", ""),
+    ("unserved_below", "GET /v1/health/ingress/web", ""),
     ("unknown", "GET /v1/nope", ""),
     ("unknown_version", "GET /v2/kv/a", ""),
 ];
@@ -79,6 +79,141 @@ async fn every_route_answers_the_golden_bytes() {
     for (name, request, body) in STEPS {
         let answer = server.send(request, *body).await;
         check(name, &rendered(&server, request, &answer));
+    }
+}
+
+/// Nodes, services and their health, on a server of their own.
+const CATALOG_STEPS: &[(&str, &str, &str)] = &[
+    (
+        "catalog_register",
+        "PUT /v1/catalog/register",
+        r#"{"ID":"40e4a748-2192-161a-0510-9bf59fe950b5","Node":"n1","Address":"10.0.0.1","TaggedAddresses":{"lan":"10.0.0.1"},
+            "NodeMeta":{"zone":"a"},"Service":{"ID":"web1","Service":"web","Tags":["v1","blue"],"Address":"10.0.0.9","Port":80,
+            "Meta":{"k":"v"},"Weights":{"Passing":10,"Warning":1}},"Checks":[{"CheckID":"alive","Name":"Alive","Status":"passing"},
+            {"CheckID":"web1","Name":"Web","Status":"warning","ServiceID":"web1","Definition":{"HTTP":"http://x","Interval":"10s",
+            "timeout":1500000000,"TTL":"15s","Zone":1}}]}"#,
+    ),
+    (
+        "catalog_register_proxy",
+        "PUT /v1/catalog/register",
+        r#"{"node":"n2","address":"10.0.0.2","service":{"kind":"connect-proxy","id":"p1","service":"web-proxy","port":81,
+            "proxy":{"destination_service_name":"web","Config":{"a":1,"b":[true,"x"]},"Upstreams":[{"DestinationName":"db",
+            "LocalBindPort":9}]}}}"#,
+    ),
+    ("catalog_register_empty", "PUT /v1/catalog/register", "{}"),
+    ("catalog_register_without_address", "PUT /v1/catalog/register", r#"{"Node":"n3"}"#),
+    ("catalog_register_bad_id", "PUT /v1/catalog/register", r#"{"Node":"n3","Address":"a","ID":"7"}"#),
+    (
+        "catalog_register_elsewhere",
+        "PUT /v1/catalog/register",
+        r#"{"Node":"n","Address":"a","Datacenter":"x"}"#,
+    ),
+    ("catalog_register_not_json", "PUT /v1/catalog/register", "{"),
+    ("catalog_register_unknown_field", "PUT /v1/catalog/register", r#"{"Node":"n","Address":"a","Zone":1}"#),
+    ("catalog_register_namespace", "PUT /v1/catalog/register", r#"{"Node":"n","Namespace":"a"}"#),
+    ("catalog_register_wrong_type", "PUT /v1/catalog/register", r#"{"Node":"n","Service":{"Port":"80"}}"#),
+    ("catalog_register_partition", "PUT /v1/catalog/register?partition=a", "{}"),
+    ("catalog_nodes", "GET /v1/catalog/nodes?near=_agent", ""),
+    ("catalog_nodes_pretty", "GET /v1/catalog/nodes?pretty&node-meta=zone:a", ""),
+    ("catalog_nodes_none", "GET /v1/catalog/nodes?node-meta=zone:a&node-meta=rack:7", ""),
+    ("catalog_nodes_filter", "GET /v1/catalog/nodes?filter=Node==n1", ""),
+    ("catalog_nodes_namespace", "GET /v1/catalog/nodes?ns=a", ""),
+    ("catalog_node", "GET /v1/catalog/node/n1", ""),
+    ("catalog_node_missing", "GET /v1/catalog/node/nope", ""),
+    ("catalog_node_unnamed", "GET /v1/catalog/node/", ""),
+    ("catalog_node_services", "GET /v1/catalog/node-services/n2", ""),
+    ("catalog_node_services_missing", "GET /v1/catalog/node-services/nope", ""),
+    ("catalog_services", "GET /v1/catalog/services", ""),
+    ("catalog_service", "GET /v1/catalog/service/web?tag=V1&tag=blue", ""),
+    ("catalog_service_without_tag", "GET /v1/catalog/service/web?tag=green", ""),
+    ("catalog_service_unnamed", "GET /v1/catalog/service/", ""),
+    ("catalog_connect", "GET /v1/catalog/connect/web", ""),
+    ("health_node", "GET /v1/health/node/n1", ""),
+    ("health_node_unnamed", "GET /v1/health/node/", ""),
+    ("health_checks", "GET /v1/health/checks/web", ""),
+    ("health_service", "GET /v1/health/service/web", ""),
+    ("health_service_passing", "GET /v1/health/service/web?passing", ""),
+    ("health_service_bad_passing", "GET /v1/health/service/web?passing=maybe", ""),
+    ("health_service_bad_index", "GET /v1/health/service/web?index=x", ""),
+    ("health_state", "GET /v1/health/state/passing", ""),
+    ("health_state_any", "GET /v1/health/state/any?node-meta=zone:a", ""),
+    ("health_state_unnamed", "GET /v1/health/state/", ""),
+    ("health_post", "POST /v1/health/state/any", ""),
+    (
+        "txn_catalog",
+        "PUT /v1/txn",
+        r#"[{"Node":{"Verb":"set","Node":{"Node":"n4","Address":"10.0.0.4","Meta":{"Case":"Kept"}}}},
+            {"Service":{"Verb":"set","Node":"n4","Service":{"ID":"db","Service":"db","Port":5432}}},
+            {"Check":{"Verb":"set","Check":{"Node":"n4","CheckID":"c","Status":"passing","Definition":{"Interval":"1m"}}}},
+            {"Service":{"Verb":"delete","Node":"n4","Service":{"ID":"db","Service":"db"}}}]"#,
+    ),
+    ("txn_catalog_read", "PUT /v1/txn", r#"[{"Check":{"Verb":"get","Check":{"Node":"n4","CheckID":"c"}}}]"#),
+    (
+        "txn_catalog_stale",
+        "PUT /v1/txn",
+        r#"[{"Node":{"Verb":"cas","Node":{"Node":"n4","Address":"a","ModifyIndex":1}}}]"#,
+    ),
+    ("txn_catalog_unknown_verb", "PUT /v1/txn", r#"[{"Check":{"Verb":"burn","Check":{}}}]"#),
+    ("catalog_deregister", "PUT /v1/catalog/deregister", r#"{"Node":"n1","ServiceID":"web1"}"#),
+    ("catalog_deregister_unnamed", "PUT /v1/catalog/deregister", "{}"),
+    ("catalog_deregister_missing", "PUT /v1/catalog/deregister", r#"{"Node":"nope"}"#),
+    ("catalog_service_after_deregister", "GET /v1/catalog/service/web", ""),
+];
+
+#[tokio::test]
+async fn the_catalog_answers_the_golden_bytes() {
+    let server = Server::start().await;
+    for (name, request, body) in CATALOG_STEPS {
+        let answer = server.send(request, *body).await;
+        check(name, &rendered(&server, request, &answer));
+    }
+}
+
+/// Sessions, on a server of their own. `{}` stands for the id of the session that was created last.
+const SESSION_STEPS: &[(&str, &str, &str)] = &[
+    ("session_create", "PUT /v1/session/create", ""),
+    ("session_info", "GET /v1/session/info/{}", ""),
+    ("session_create_own_node", "GET /v1/catalog/nodes", ""),
+    ("session_create_own_health", "GET /v1/health/state/any", ""),
+    ("session_destroy", "PUT /v1/session/destroy/{}", ""),
+    ("session_info_missing", "GET /v1/session/info/{}", ""),
+    ("session_destroy_missing", "PUT /v1/session/destroy/{}", ""),
+    ("session_destroy_unnamed", "PUT /v1/session/destroy/", ""),
+    ("session_renew_missing", "PUT /v1/session/renew/nope", ""),
+    ("session_renew_unnamed", "PUT /v1/session/renew/", ""),
+    ("session_create_bad_ttl", "PUT /v1/session/create", r#"{"TTL":"5s"}"#),
+    ("session_create_no_ttl", "PUT /v1/session/create", r#"{"TTL":"soon"}"#),
+    ("session_create_bad_behavior", "PUT /v1/session/create", r#"{"Behavior":"burn"}"#),
+    ("session_create_no_node", "PUT /v1/session/create", r#"{"Node":"nope"}"#),
+    ("session_create_unnamed_node", "PUT /v1/session/create", r#"{"Node":""}"#),
+    ("session_create_no_check", "PUT /v1/session/create", r#"{"NodeChecks":["nope"]}"#),
+    ("session_create_bad_delay", "PUT /v1/session/create", r#"{"LockDelay":"soon"}"#),
+    ("session_create_not_json", "PUT /v1/session/create", "{"),
+    ("session_create_namespace", "PUT /v1/session/create?ns=a", ""),
+    ("session_create_post", "POST /v1/session/create", ""),
+    (
+        "session_create_all",
+        "PUT /v1/session/create",
+        r#"{"lockdelay":5,"name":"s","TTL":"10s","Behavior":"delete","Checks":[],"ServiceChecks":null}"#,
+    ),
+    ("session_renew", "PUT /v1/session/renew/{}", ""),
+    ("session_list", "GET /v1/session/list?pretty", ""),
+    ("session_node", "GET /v1/session/node/stillpoint", ""),
+    ("session_node_none", "GET /v1/session/node/nope", ""),
+    ("session_node_unnamed", "GET /v1/session/node/", ""),
+];
+
+#[tokio::test]
+async fn sessions_answer_the_golden_bytes() {
+    let server = Server::start().await;
+    let mut id = String::new();
+    for (name, request, body) in SESSION_STEPS {
+        let answer = server.send(&request.replace("{}", &id), *body).await;
+        if let Ok(serde_json::Value::Object(created)) = serde_json::from_slice(&answer.body) {
+            id = created["ID"].as_str().unwrap().to_owned();
+        }
+        let text = rendered(&server, request, &answer);
+        check(name, &if id.is_empty() { text } else { text.replace(&id, "<session>") });
     }
 }
 

@@ -120,3 +120,17 @@ async fn tenancies_are_refused_wherever_they_are_named() {
         answer.check(400, &format!("{start} are a Consul Enterprise feature"));
     }
 }
+
+#[tokio::test]
+async fn the_largest_value_is_a_setting() {
+    let server = Server::with(|settings| settings.kv_max_value_bytes = 10).await;
+    assert_eq!(server.send("PUT /v1/kv/k", "0123456789").await.status, StatusCode::OK);
+    let refused = server.send("PUT /v1/kv/k", "0123456789+").await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(
+        refused.text().starts_with("Request body(11 bytes) too large, max size: 10 bytes."),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(server.value("k").await.as_deref(), Some("0123456789"));
+}

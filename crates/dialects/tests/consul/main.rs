@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is all it can do")]
 
 mod blocking;
+mod catalog;
 mod damage;
 mod datacenters;
 mod genuine;
@@ -10,5 +11,6 @@ mod golden;
 mod invariants;
 mod kv;
 mod server;
+mod sessions;
 mod snapshot;
 mod txn;

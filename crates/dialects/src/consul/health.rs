@@ -1,0 +1,117 @@
+//! The health of nodes and services: `/v1/health/…`.
+//!
+//! Follows `hashicorp/consul:agent/health_endpoint.go`.
+
+use archive::consul::{Check, Node, Service};
+use axum::Extension;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use records::View;
+use records::consul::{
+    Answer, CheckState, Health, InstanceHealth, checks_in_state, node_checks, service_checks, service_health,
+};
+use serde::Serialize;
+
+use super::App;
+use super::catalog::{Asked, answer, collected, name, no_nulls};
+use super::params::Query;
+use super::reply::{Failure, Reply, json};
+use super::shape::Shown;
+
+/// Stands for every state of a check.
+const ANY: &str = "any";
+
+pub(super) async fn node(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Reply {
+    let options = Asked::parse(&query, &headers)?.options;
+    let name = name(&uri, "/v1/health/node/", "Missing node name")?;
+    let find = move |view: &View| Ok(with_tags(node_checks(view, &name)?));
+    answer(&app, &query, options, find, |query, checks| show_checks(query, checks)).await
+}
+
+pub(super) async fn checks(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Reply {
+    let Asked { options, node_meta } = Asked::parse(&query, &headers)?;
+    let name = name(&uri, "/v1/health/checks/", "Missing service name")?;
+    let find = move |view: &View| Ok(with_tags(collected(service_checks(view, &name, &node_meta)?)?));
+    answer(&app, &query, options, find, |query, checks| show_checks(query, checks)).await
+}
+
+pub(super) async fn state(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Reply {
+    let Asked { options, node_meta } = Asked::parse(&query, &headers)?;
+    let state = match name(&uri, "/v1/health/state/", "Missing check state")? {
+        state if state == ANY => CheckState::Any,
+        state => CheckState::Is(state),
+    };
+    let find = move |view: &View| Ok(with_tags(collected(checks_in_state(view, &state, &node_meta)?)?));
+    answer(&app, &query, options, find, |query, checks| show_checks(query, checks)).await
+}
+
+/// Instances of a service with their checks.
+pub(super) async fn service(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Reply {
+    #[derive(Serialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct CheckServiceNode<'a> {
+        node: Shown<'a, Node>,
+        service: Shown<'a, Service>,
+        checks: Vec<Shown<'a, Check>>,
+    }
+    let asked = Asked::parse(&query, &headers)?;
+    let (options, name) = (asked.options, name(&uri, "/v1/health/service/", "Missing service name")?);
+    let (filter, health) = (asked.instances(&query, false), asked_health(&query)?);
+    let find = move |view: &View| {
+        let mut answer = collected(service_health(view, &name, &filter, health)?)?;
+        for InstanceHealth { service, checks, .. } in &mut answer.value {
+            no_nulls(&mut service.tags);
+            checks.iter_mut().for_each(|check| no_nulls(&mut check.service_tags));
+        }
+        Ok(answer)
+    };
+    answer(&app, &query, options, find, |query, found| {
+        let shown = found.iter().map(|InstanceHealth { node, service, checks }| CheckServiceNode {
+            node: Shown(node),
+            service: Shown(service),
+            checks: checks.iter().map(Shown).collect(),
+        });
+        json(query, &shown.collect::<Vec<_>>())
+    })
+    .await
+}
+
+/// Which health is asked for; the value is what `golang/go:src/strconv/atob.go`, `ParseBool` takes.
+fn asked_health(query: &Query) -> Result<Health, Failure> {
+    match query.get("passing") {
+        None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(Health::Any),
+        Some("" | "1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(Health::Passing),
+        Some(_) => Err(Failure::invalid("Invalid value for ?passing")),
+    }
+}
+
+/// Tags are shown as a list even where there are none.
+fn with_tags(mut answer: Answer<Vec<Check>>) -> Answer<Vec<Check>> {
+    answer.value.iter_mut().for_each(|check| no_nulls(&mut check.service_tags));
+    answer
+}
+
+fn show_checks(query: &Query, checks: &[Check]) -> Response {
+    json(query, &checks.iter().map(Shown).collect::<Vec<_>>())
+}

@@ -1,6 +1,7 @@
 //! The heart of a server: scopes, save, restore, undo, blobs, catalog and tasks, one implementation for all
 //! dialects. Knows no HTTP; dialects know no storage.
 
+mod ahead;
 mod blobs;
 mod catalog;
 mod clock;
@@ -12,6 +13,7 @@ mod node;
 mod peers;
 mod restore;
 mod save;
+mod sessions;
 mod settings;
 mod stager;
 mod tasklog;

@@ -19,6 +19,7 @@ use crate::machine::{ControlMachine, Images};
 use crate::metrics::Metrics;
 use crate::peers::{NoPeers, Peers};
 use crate::save::{Capture, Consistency, Freshness};
+use crate::sessions::SessionTimers;
 use crate::settings::Settings;
 use crate::stager::Stager;
 use crate::tasks::{Registry, Running};
@@ -46,6 +47,7 @@ struct Inner {
     names: tokio::sync::Mutex<()>,
     free_bytes: AtomicU64,
     metrics: Metrics,
+    session_timers: SessionTimers,
     closing: watch::Sender<bool>,
 }
 
@@ -164,6 +166,7 @@ impl Node {
                 names: tokio::sync::Mutex::default(),
                 free_bytes,
                 metrics: Metrics::default(),
+                session_timers: SessionTimers::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -328,6 +331,10 @@ impl Node {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.inner.tasks
+    }
+
+    pub(crate) fn session_timers(&self) -> &SessionTimers {
+        &self.inner.session_timers
     }
 
     pub(crate) fn measure_disk(&self) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use archive::{consul, hashicorp};
 use records::{Commit, Record, Records, Scope, Staged};
 
+use crate::ahead::Ahead;
 use crate::blobs::{Blob, Blobs, Digest};
 use crate::error::{self, Error, Kind, Result};
 use crate::machine::{self, Images};
@@ -53,20 +54,22 @@ impl Stager {
         let Scope::Consul = scope;
         let (file, _) = self.blobs.open_blob(blob)?;
         let file = BufReader::with_capacity(READ_BYTES, Counted { file, progress });
-        let mut records = consul::Records::new(hashicorp::Reader::new(file)).map_err(damaged)?;
-        let last_index = records.last_index();
-        let mut source = records.by_ref().map(|record| match record {
-            Ok(record) => Ok(Record { kind: record.kind, bytes: record.bytes.into() }),
-            Err(error) => Err(damaged(error).into()),
-        });
-        let staged = self.records.stage(scope, &mut source, unknown_records);
-        let staged = match staged {
-            Ok(staged) => staged,
-            Err(error) => return Err(explain(error.into(), records.into_inner())),
-        };
-        let container = records.into_inner().finish().map_err(|error| damaged(error.into()))?;
-        let archive = Verified::new(container.meta, last_index, staged.totals())?;
-        Ok((staged, archive))
+        std::thread::scope(|threads| {
+            let state = Ahead::start(threads, hashicorp::Reader::new(file));
+            let mut records = consul::Records::new(state).map_err(damaged)?;
+            let last_index = records.last_index();
+            let mut source = records.by_ref().map(|record| match record {
+                Ok(record) => Ok(Record { kind: record.kind, bytes: record.bytes.into() }),
+                Err(error) => Err(damaged(error).into()),
+            });
+            let staged = match self.records.stage(scope, &mut source, unknown_records) {
+                Ok(staged) => staged,
+                Err(error) => return Err(explain(error.into(), records.into_inner())),
+            };
+            let container = finish(records.into_inner()).map_err(damaged)?;
+            let archive = Verified::new(container.meta, last_index, staged.totals())?;
+            Ok((staged, archive))
+        })
     }
 
     /// Makes sure that the blob is here, fetching it from whoever has it.
@@ -131,13 +134,20 @@ impl Images for Stager {
 }
 
 /// Where a record is wrong because the container is damaged, the container's error says more.
-fn explain(error: Error, container: hashicorp::Reader<impl Read>) -> Error {
+fn explain(error: Error, container: Ahead<'_, hashicorp::Reader<impl Read + Send>>) -> Error {
     let is_about_a_record = matches!(error.kind(), Kind::Corrupt | Kind::Unsupported)
         && !matches!(error.cause(), Some(consul::Error::Archive(_)));
-    match is_about_a_record.then(|| container.finish()) {
-        Some(Err(damage)) => damaged(damage.into()),
+    match is_about_a_record.then(|| finish(container)) {
+        Some(Err(damage)) => damaged(damage),
         _ => error,
     }
+}
+
+/// Reads the container to its end, and says what is now certain.
+fn finish(
+    container: Ahead<'_, hashicorp::Reader<impl Read + Send>>,
+) -> Result<hashicorp::Verified, consul::Error> {
+    Ok(container.finish()?.finish()?)
 }
 
 /// The failure of an archive that cannot be read completely, or of its reading.

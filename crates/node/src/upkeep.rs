@@ -67,6 +67,7 @@ impl Node {
             self.resolve_tasks().await?;
             memory.resolved_term = Some(term);
         }
+        self.end_sessions().await?;
         self.forget_previous().await?;
         self.forget_tasks().await?;
         self.reap_tombstones(memory).await

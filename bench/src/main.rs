@@ -1,0 +1,68 @@
+//! Prints one Markdown table: what a running server achieves, beside the bare work in the same run.
+//!
+//! `bench/run` builds everything and runs it. Machines and their moods differ: compare ratios, not seconds.
+
+mod bare;
+mod http;
+mod machine;
+mod measure;
+mod random;
+mod server;
+mod state;
+mod table;
+mod writers;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+/// Measures a running Stillpoint beside the bare work that each operation is made of.
+#[derive(Debug, Parser)]
+pub(crate) struct Options {
+    /// The server to run.
+    #[arg(long, default_value = "target/release/stillpoint")]
+    server: PathBuf,
+    /// Where to put archives and data directories; must be on a disk for durable writes to mean anything.
+    #[arg(long, default_value_os_t = std::env::temp_dir())]
+    dir: PathBuf,
+    /// Runs, of which medians are printed.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=99))]
+    runs: u32,
+    /// Keys in the state.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..100_000_000))]
+    keys: u64,
+    /// Size of the large state whose memory is measured, in MiB; 0 leaves it out.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(..=16_384))]
+    large_mib: u64,
+    /// How long each measurement of writes lasts, in seconds.
+    #[arg(long, default_value = "4", value_parser = seconds)]
+    seconds: Duration,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<u64>().ok().filter(|seconds| (1..=600).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| "a number from 1 to 600".to_owned())
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let table = measure::all(&options)?.table();
+    let about = format!("\n{}; medians of {}; {}\n", machine::line()?, options.runs, command());
+    Ok(io::stdout().write_all((table + &about).as_bytes())?)
+}
+
+/// The command that repeats this.
+fn command() -> String {
+    let mut arguments = std::env::args().skip(1);
+    let mut command = String::from("`bench/run");
+    while let Some(argument) = arguments.next() {
+        match argument == "--server" {
+            // `bench/run` adds it.
+            true => drop(arguments.next()),
+            false => command.push_str(&format!(" {argument}")),
+        }
+    }
+    command + "`"
+}

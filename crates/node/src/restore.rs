@@ -1,4 +1,4 @@
-//! Restoring: receive, verify, stage on a quorum, commit by one log entry. And undoing, which is a commit too.
+//! Restoring: receive, verify while staging on a quorum, commit by one log entry. And undoing, which is a commit too.
 //!
 //! Before the commit is applied the old state is live everywhere, after it the new one is; whatever stops in
 //! between, there is no third outcome. `tests/crash.rs` kills the process at every step.

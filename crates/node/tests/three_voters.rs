@@ -42,8 +42,7 @@ async fn every_voter_gives_the_same_archive() {
 async fn a_restore_reaches_every_voter_and_can_be_undone() {
     let cluster = Cluster::start(3).await.unwrap();
     let leader = cluster.leader().await;
-    put(&leader, "old", "1").await;
-    let archive = archive_of(&leader, Consistency::Linearizable).await;
+    let archive = archive_of_old(&leader).await;
     let old = converged(&cluster).await;
     put(&leader, "new", "2").await;
     let new = converged(&cluster).await;
@@ -67,8 +66,7 @@ async fn a_restore_reaches_every_voter_and_can_be_undone() {
 async fn a_voter_that_was_away_fetches_the_image_before_it_goes_on() {
     let cluster = Cluster::start(3).await.unwrap();
     let leader = cluster.leader().await;
-    put(&leader, "old", "1").await;
-    let archive = archive_of(&leader, Consistency::Linearizable).await;
+    let archive = archive_of_old(&leader).await;
     let old = converged(&cluster).await;
     put(&leader, "new", "2").await;
     let away = follower(&cluster, &leader);
@@ -86,8 +84,7 @@ async fn a_voter_that_was_away_fetches_the_image_before_it_goes_on() {
 async fn without_a_quorum_nothing_is_restored_but_a_stale_save_works() {
     let cluster = Cluster::start(3).await.unwrap();
     let leader = cluster.leader().await;
-    put(&leader, "old", "1").await;
-    let archive = archive_of(&leader, Consistency::Linearizable).await;
+    let archive = archive_of_old(&leader).await;
     let before = converged(&cluster).await;
     for id in 1..=3 {
         cluster.isolate(id);
@@ -105,8 +102,7 @@ async fn without_a_quorum_nothing_is_restored_but_a_stale_save_works() {
 async fn a_voter_far_behind_gets_state_and_previous_generation_by_transfer() {
     let cluster = Cluster::start(3).await.unwrap();
     let leader = cluster.leader().await;
-    put(&leader, "old", "1").await;
-    let archive = archive_of(&leader, Consistency::Linearizable).await;
+    let archive = archive_of_old(&leader).await;
     put(&leader, "new", "2").await;
     let away = follower(&cluster, &leader);
     cluster.stop(away).await;
@@ -119,6 +115,12 @@ async fn a_voter_far_behind_gets_state_and_previous_generation_by_transfer() {
     let returned = cluster.node(away);
     assert_eq!(returned.records().state(Scope::Consul).index, undone.index);
     assert_eq!(value_of(&returned, "new").as_deref(), Some("2"));
+}
+
+/// Puts `old` and saves.
+async fn archive_of_old(leader: &Node) -> Vec<u8> {
+    put(leader, "old", "1").await;
+    archive_of(leader, Consistency::Linearizable).await
 }
 
 fn follower(cluster: &Cluster, leader: &Node) -> u64 {

@@ -127,10 +127,6 @@ impl Store for Disk {
     fn sync(&self) -> Result<(), Error> {
         Ok(self.database.persist(PersistMode::SyncAll)?)
     }
-
-    fn table_bytes(&self, table: Table) -> u64 {
-        self.handle(table).map_or(0, |keyspace| keyspace.disk_space())
-    }
 }
 
 /// An engine snapshot together with the handles that keep its tables' files alive.

@@ -98,12 +98,6 @@ impl Store for Memory {
     fn sync(&self) -> Result<(), Error> {
         Ok(())
     }
-
-    fn table_bytes(&self, table: Table) -> u64 {
-        let inner = self.inner();
-        let sizes = |map: &Arc<Map>| map.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
-        inner.maps.get(&table).map_or(0, sizes) as u64
-    }
 }
 
 struct MemoryView {

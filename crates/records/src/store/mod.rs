@@ -102,9 +102,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// When this returns, every finished write and load survives a power cut.
     fn sync(&self) -> Result<(), Error>;
-
-    /// Bytes that `table` takes on disk (or in memory), roughly.
-    fn table_bytes(&self, table: Table) -> u64;
 }
 
 /// Tables as they were at one instant.

@@ -1,6 +1,7 @@
 //! The heart of a server: scopes, save, restore, undo, blobs, catalog and tasks, one implementation for all
 //! dialects. Knows no HTTP; dialects know no storage.
 
+mod access;
 mod ahead;
 mod blobs;
 mod catalog;
@@ -22,6 +23,7 @@ mod tasks;
 pub mod testing;
 mod upkeep;
 
+pub use access::AccessSettings;
 pub use blobs::{Blob, Digest};
 pub use catalog::{Name, Snapshot};
 pub use clock::{Clock, SystemClock, rfc3339};

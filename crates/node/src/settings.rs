@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::access::AccessSettings;
+
 /// The settings of a node.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -17,6 +19,8 @@ pub struct Settings {
     pub datacenters: BTreeMap<String, String>,
     /// The address other nodes and archives know this node by.
     pub address: String,
+    /// Who may do what in the Consul scope.
+    pub access: AccessSettings,
     /// The largest archive taken in, in bytes.
     pub restore_max_bytes: u64,
     /// The largest value of one key, in bytes.
@@ -36,6 +40,7 @@ impl Settings {
             datacenter: "dc1".to_owned(),
             datacenters: BTreeMap::new(),
             address: "127.0.0.1:7400".to_owned(),
+            access: AccessSettings::default(),
             restore_max_bytes: 64 << 30,
             // Genuine Consul's `kv_max_value_size`.
             kv_max_value_bytes: 512 << 10,

@@ -104,11 +104,11 @@ fn jitter(wait: Duration) -> Duration {
 }
 
 /// Runs a read of the store off the async threads.
-pub(super) async fn off_thread<T: Send + 'static>(
-    read: impl FnOnce() -> Result<T, records::Error> + Send + 'static,
+pub(super) async fn off_thread<T: Send + 'static, E: Into<Failure> + Send + 'static>(
+    read: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure> {
     match tokio::task::spawn_blocking(read).await {
-        Ok(result) => Ok(result?),
+        Ok(result) => result.map_err(Into::into),
         Err(panic) => Err(stopped(panic).into()),
     }
 }

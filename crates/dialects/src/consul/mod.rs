@@ -10,6 +10,7 @@
 //!   `/v1/catalog/datacenters` -- who serves
 //! * every other endpoint of the genuine server -- 501, by name
 
+mod access;
 mod blocking;
 mod catalog;
 mod entries;

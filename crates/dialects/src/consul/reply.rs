@@ -34,6 +34,11 @@ impl Failure {
         Failure { kind: Kind::Invalid, status: StatusCode::BAD_REQUEST, text: text.into() }
     }
 
+    /// A right is missing: 403.
+    pub(super) fn denied(text: impl Into<String>) -> Failure {
+        Failure { kind: Kind::Denied, status: StatusCode::FORBIDDEN, text: text.into() }
+    }
+
     /// More than a limit allows: 413.
     pub(super) fn too_large(text: impl Into<String>) -> Failure {
         Failure { kind: Kind::TooLarge, status: StatusCode::PAYLOAD_TOO_LARGE, text: text.into() }

@@ -21,13 +21,23 @@ use node::{Consistency, Error, Kind, Origin, RestoreRequest};
 use records::Scope;
 
 use super::App;
+use super::access::Caller;
 use super::measure::{self, Saving};
 use super::params::Query;
 use super::reply::{Failure, Reply, read_headers, warn};
 
-pub(super) async fn save(State(app): State<App>, Extension(query): Extension<Query>) -> Reply {
+pub(super) async fn save(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    caller: Caller,
+) -> Reply {
     let began = Instant::now();
     let consistency = if query.has("stale") { Consistency::Stale } else { Consistency::Linearizable };
+    if consistency == Consistency::Linearizable {
+        // Whether the token is still good is for the leader to say.
+        app.node.confirm_leader().await?;
+    }
+    caller.now().await?.snapshot()?;
     let capture = app.node.capture(Scope::Consul, consistency).await.inspect_err(|error| {
         measure::record(&app.node, "save", began, Some(error.kind()), 0);
     })?;
@@ -42,9 +52,12 @@ pub(super) async fn save(State(app): State<App>, Extension(query): Extension<Que
 pub(super) async fn restore(
     State(app): State<App>,
     Extension(query): Extension<Query>,
+    caller: Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Reply {
+    app.node.confirm_leader().await?;
+    caller.now().await?.snapshot()?;
     if query.has("stale") {
         return Err(Failure::genuine(Kind::Invalid, "stale not allowed for restore"));
     }

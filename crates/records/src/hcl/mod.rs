@@ -3,12 +3,14 @@
 //! Follows `hashicorp/hcl:hcl/parser/parser.go` and `hashicorp/hcl:parse.go`. A source is bounded in size and
 //! depth, and whatever it says, its tree is no larger than a fixed number of times the source.
 
+mod lexer;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::lexer::{self, Lexer, Position, Token};
+use lexer::{Lexer, Position, Token};
 
 /// The longest source. Genuine rules are a few hundred bytes; they know no bound of their own.
 pub const RULES_BYTES_MAX: usize = 512 << 10;
@@ -18,7 +20,7 @@ const DEPTH_MAX: usize = 32;
 
 /// Why a text is not HCL or JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     #[error("the rules have {0} bytes, at most {RULES_BYTES_MAX} are read")]
     Large(usize),
     #[error("{0}: the rules nest deeper than {DEPTH_MAX} levels")]
@@ -35,15 +37,15 @@ pub(super) enum Error {
 
 /// One entry of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Item {
+pub(crate) struct Item {
     /// A block has its labels as further keys. Never empty.
-    pub(super) keys: Vec<String>,
-    pub(super) value: Value,
+    pub(crate) keys: Vec<String>,
+    pub(crate) value: Value,
 }
 
 /// What stands under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A text, or anything else that fits where a text is wanted.
     Text(String),
     Object(Vec<Item>),
@@ -60,7 +62,7 @@ pub enum Repeats {
 }
 
 /// Reads a source: JSON if it begins with a brace, else HCL.
-pub(super) fn parse(source: &str, repeats: Repeats) -> Result<Vec<Item>, Error> {
+pub(crate) fn parse(source: &str, repeats: Repeats) -> Result<Vec<Item>, Error> {
     if source.len() > RULES_BYTES_MAX {
         return Err(Error::Large(source.len()));
     }

@@ -36,7 +36,7 @@ pub(crate) struct Position {
 
 /// Why a source has no further token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{at}: {problem}")]
+#[error("At {at}: {problem}")]
 pub(crate) struct Error {
     pub(crate) at: Position,
     pub(crate) problem: &'static str,

@@ -7,10 +7,12 @@ pub mod store;
 
 mod command;
 mod error;
+mod hcl;
 mod key;
 mod machine;
 mod meta;
 mod overlay;
+mod quote;
 mod scope;
 mod stage;
 mod tables;

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use super::indexes::touch;
 use super::layout::{KVS, SESSION, TOMBSTONE};
 use super::query::{self, KVS_TABLE, TOMBSTONES_TABLE};
-use super::quote::Quoted;
 use super::refusal::{Failure, Refusal};
 use super::session::delay;
 use super::{KvOp, KvPair};
+use crate::quote::Quoted;
 use crate::{Error, ID_BYTES_MAX, Read, Txn};
 
 /// Makes one change. Returns the entry as it now stands, or nothing after a removal; refused, it has changed

@@ -9,7 +9,6 @@ mod kv;
 mod layout;
 mod lookups;
 mod query;
-mod quote;
 mod refusal;
 mod session;
 mod txn;

@@ -1,8 +1,8 @@
 //! Why Consul's rules refuse an operation, in the words that clients of genuine servers match on.
 
 use crate::Error;
-use crate::consul::quote::Quoted;
 use crate::consul::{catalog, session};
+use crate::quote::Quoted;
 
 /// A rule stands against the operation. Texts as in `hashicorp/consul:agent/consul/state/{kvs,txn}.go`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,9 +6,9 @@ use archive::consul::DirEntry;
 use bytes::Bytes;
 
 use super::layout::KVS;
-use super::quote::Quoted;
 use super::refusal::{Failure, Refusal};
 use super::{KvOp, KvRead, Reply, TxnError, TxnOp, TxnResult, Verb, catalog, kv, query, session};
+use crate::quote::Quoted;
 use crate::{Error, Read, Txn};
 
 /// The results of one transaction take no more than this. Genuine servers know no bound, although one small

@@ -269,7 +269,7 @@ fn rules_that_ask_for_what_there_is_not_are_refused() {
         ),
         ("acl {}", "Failed to parse ACL rules: root.acl: unknown type for string"),
         ("key = \"a\"", "Failed to parse ACL rules: key: not an object type for struct"),
-        ("key \"a\" {", "Failed to parse ACL rules: 1:10: object expected closing RBRACE got: EOF"),
+        ("key \"a\" {", "Failed to parse ACL rules: At 1:10: object expected closing RBRACE got: EOF"),
     ];
     for (rules, expected) in table {
         assert_eq!(Rules::parse(rules, Repeats::Refused).unwrap_err().to_string(), expected);

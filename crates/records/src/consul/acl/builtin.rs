@@ -196,7 +196,7 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consul::acl::hcl::Repeats;
+    use crate::hcl::Repeats;
 
     #[test]
     fn built_in_rules_are_rules() {

@@ -10,7 +10,7 @@ use super::builtin::Template;
 use super::refusal::{Failure, Refusal};
 use super::store;
 use crate::Read;
-use crate::consul::quote::Quoted;
+use crate::quote::Quoted;
 
 const IDENTITY_BYTES_MAX: usize = 256;
 

@@ -23,9 +23,6 @@ mod rules;
 mod access;
 mod tree;
 
-mod hcl;
-mod lexer;
-
 pub(super) mod derived;
 mod duration;
 
@@ -33,7 +30,6 @@ pub use access::{ANONYMOUS_ACCESSOR, Access, Denied, Resource};
 pub use authorizer::{Authorizer, DefaultPolicy};
 pub use builtin::{GLOBAL_MANAGEMENT_ID, GLOBAL_READ_ONLY_ID};
 pub use command::{Command, ManagementToken, Reply};
-pub use hcl::{RULES_BYTES_MAX, Repeats};
 pub use query::{
     REDACTED, TokenFilter, next_expiration_ms, policies, policy, policy_by_name, redact, role, role_by_name,
     roles, token, token_by_secret, tokens,
@@ -41,6 +37,8 @@ pub use query::{
 pub use resolve::{Settings, Unresolved, resolve};
 pub use rules::{Error as RulesError, Rules};
 pub use setup::{bootstrapped_at, is_initialized};
+
+pub use crate::hcl::{RULES_BYTES_MAX, Repeats};
 
 use crate::{Error, Txn};
 use refusal::Failure;

@@ -4,13 +4,13 @@
 
 use archive::consul::{AclPolicy, kinds};
 
-use super::hcl::Repeats;
 use super::query::POLICIES_TABLE;
 use super::refusal::{Failure, Refusal};
 use super::rules::Rules;
 use super::{builtin, is_uuid, is_word, store};
 use crate::consul::indexes::touch;
-use crate::consul::quote::Quoted;
+use crate::hcl::Repeats;
+use crate::quote::Quoted;
 use crate::{Read, Txn};
 
 const NAME_BYTES_MAX: usize = 128;

@@ -8,7 +8,7 @@ use super::builtin::RESERVED_PREFIX;
 use super::duration::GoDuration;
 use super::rules;
 use crate::Error;
-use crate::consul::quote::Quoted;
+use crate::quote::Quoted;
 
 /// A rule stands against the change.
 #[derive(Debug, thiserror::Error)]

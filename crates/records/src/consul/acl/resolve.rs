@@ -9,11 +9,11 @@ use archive::consul::{AclToken, NodeIdentity, ServiceIdentity, TemplatedPolicy};
 use super::access::ANONYMOUS_ACCESSOR;
 use super::authorizer::{Authorizer, DefaultPolicy};
 use super::builtin::{ANONYMOUS_SECRET, ROOTS, Template};
-use super::hcl::Repeats;
 use super::query::is_expired;
 use super::rules::{self, Rules};
 use super::store;
-use crate::consul::quote::Quoted;
+use crate::hcl::Repeats;
+use crate::quote::Quoted;
 use crate::{Error, Read};
 
 /// How this server reads tokens.

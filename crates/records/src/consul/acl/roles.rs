@@ -8,7 +8,7 @@ use super::query::ROLES_TABLE;
 use super::refusal::{Failure, Refusal};
 use super::{is_uuid, is_word, links, store};
 use crate::consul::indexes::touch;
-use crate::consul::quote::Quoted;
+use crate::quote::Quoted;
 use crate::{Read, Txn};
 
 const NAME_BYTES_MAX: usize = 256;

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use super::access::{Access, Resource};
-use super::hcl::{self, Item, Repeats, Value};
 use super::tree::{Rule, Tree};
-use crate::consul::quote::Quoted;
+use crate::hcl::{self, Item, Repeats, Value};
+use crate::quote::Quoted;
 
 /// The rules of one policy, or of several together.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::query::{TOKENS_TABLE, is_expired};
 use super::refusal::{Failure, Refusal};
 use super::{is_uuid, links, store};
 use crate::consul::indexes::touch;
-use crate::consul::quote::Quoted;
+use crate::quote::Quoted;
 use crate::{Error, Read, Txn};
 
 /// How long a token that expires can live, and how short, as genuine servers have it by default.

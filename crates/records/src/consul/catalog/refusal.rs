@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::consul::quote::Quoted;
+use crate::quote::Quoted;
 
 /// A rule stands against the operation. Texts as in `hashicorp/consul:agent/consul/catalog_endpoint.go` and
 /// `hashicorp/consul:agent/consul/state/{catalog,state_store,txn}.go`.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::consul::quote::Quoted;
+use crate::quote::Quoted;
 
 /// Why a text is no duration, in Go's words (`golang/go:src/time/format.go`, `ParseDuration`).
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -9,7 +9,7 @@ use std::str::Chars;
 
 /// A token of the source. Comments are none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// A bare word, or a number or boolean: where a value is wanted they are all text.
     Word(String),
     /// A number; unlike a word it can't be a key.
@@ -29,17 +29,17 @@ pub(super) enum Token {
 
 /// A place in the source, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Position {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 /// Why a source has no further token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{at}: {problem}")]
-pub(super) struct Error {
-    pub(super) at: Position,
-    pub(super) problem: &'static str,
+#[error("At {at}: {problem}")]
+pub(crate) struct Error {
+    pub(crate) at: Position,
+    pub(crate) problem: &'static str,
 }
 
 /// Reads tokens one after the other.

@@ -3,12 +3,14 @@
 //! Follows `hashicorp/hcl:hcl/parser/parser.go` and `hashicorp/hcl:parse.go`. A source is bounded in size and
 //! depth, and whatever it says, its tree is no larger than a fixed number of times the source.
 
+mod lexer;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::lexer::{self, Lexer, Position, Token};
+use lexer::{Lexer, Position, Token};
 
 /// The longest source. Genuine rules are a few hundred bytes; they know no bound of their own.
 pub const RULES_BYTES_MAX: usize = 512 << 10;
@@ -18,14 +20,14 @@ const DEPTH_MAX: usize = 32;
 
 /// Why a text is not HCL or JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     #[error("the rules have {0} bytes, at most {RULES_BYTES_MAX} are read")]
     Large(usize),
-    #[error("{0}: the rules nest deeper than {DEPTH_MAX} levels")]
+    #[error("At {0}: the rules nest deeper than {DEPTH_MAX} levels")]
     Deep(Position),
     #[error(transparent)]
     Lexer(#[from] lexer::Error),
-    #[error("{at}: {expected} got: {found}")]
+    #[error("At {at}: {expected} got: {found}")]
     Unexpected { at: Position, expected: &'static str, found: Token },
     #[error("The argument \"{key}\" at {at} was already set. Each argument can only be defined once")]
     Repeated { key: String, at: Position },
@@ -35,15 +37,15 @@ pub(super) enum Error {
 
 /// One entry of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Item {
+pub(crate) struct Item {
     /// A block has its labels as further keys. Never empty.
-    pub(super) keys: Vec<String>,
-    pub(super) value: Value,
+    pub(crate) keys: Vec<String>,
+    pub(crate) value: Value,
 }
 
 /// What stands under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// A text, or anything else that fits where a text is wanted.
     Text(String),
     Object(Vec<Item>),
@@ -60,7 +62,7 @@ pub enum Repeats {
 }
 
 /// Reads a source: JSON if it begins with a brace, else HCL.
-pub(super) fn parse(source: &str, repeats: Repeats) -> Result<Vec<Item>, Error> {
+pub(crate) fn parse(source: &str, repeats: Repeats) -> Result<Vec<Item>, Error> {
     if source.len() > RULES_BYTES_MAX {
         return Err(Error::Large(source.len()));
     }
@@ -75,7 +77,7 @@ pub(super) fn parse(source: &str, repeats: Repeats) -> Result<Vec<Item>, Error> 
     let (items, at, end) = parser.items(0)?;
     match end {
         Token::End => Ok(items),
-        found => Err(Error::Unexpected { at, expected: "expected: IDENT | STRING | EOF", found }),
+        found => Err(Error::Unexpected { at, expected: "expected: IDENT | STRING | ASSIGN | LBRACE", found }),
     }
 }
 
@@ -153,9 +155,11 @@ impl Parser<'_> {
             if !self.take_if(&Token::Comma)? {
                 return match self.take()? {
                     (_, Token::CloseBracket) => Ok(Value::List(values)),
-                    (at, found) => {
-                        Err(Error::Unexpected { at, expected: "error parsing list, expected comma", found })
-                    }
+                    (at, found) => Err(Error::Unexpected {
+                        at,
+                        expected: "error parsing list, expected comma or list end,",
+                        found,
+                    }),
                 };
             }
         }
@@ -319,17 +323,17 @@ mod tests {
     #[test]
     fn errors_say_where() {
         let table = [
-            ("acl", "1:4: expected: IDENT | STRING | ASSIGN | LBRACE got: EOF"),
-            ("acl =\n}", "2:1: expected a value got: RBRACE"),
-            ("a b = \"x\"", "1:5: nested object expected: LBRACE got: ASSIGN"),
-            ("a {", "1:4: object expected closing RBRACE got: EOF"),
-            ("}", "1:1: expected: IDENT | STRING | EOF got: RBRACE"),
-            ("a = [1 2]", "1:8: error parsing list, expected comma got: NUMBER"),
-            ("a = \"b\nc\"", "1:5: literal not terminated"),
-            ("a = \"\\q\"", "1:7: illegal char escape"),
-            ("a = <<E\nb", "1:5: heredoc not terminated"),
-            ("a = ;", "1:5: illegal char"),
-            ("/* a", "1:1: comment not terminated"),
+            ("acl", "At 1:4: expected: IDENT | STRING | ASSIGN | LBRACE got: EOF"),
+            ("acl =\n}", "At 2:1: expected a value got: RBRACE"),
+            ("a b = \"x\"", "At 1:5: nested object expected: LBRACE got: ASSIGN"),
+            ("a {", "At 1:4: object expected closing RBRACE got: EOF"),
+            ("}", "At 1:1: expected: IDENT | STRING | ASSIGN | LBRACE got: RBRACE"),
+            ("a = [1 2]", "At 1:8: error parsing list, expected comma or list end, got: NUMBER"),
+            ("a = \"b\nc\"", "At 1:5: literal not terminated"),
+            ("a = \"\\q\"", "At 1:7: illegal char escape"),
+            ("a = <<E\nb", "At 1:5: heredoc not terminated"),
+            ("a = ;", "At 1:5: illegal char"),
+            ("/* a", "At 1:1: comment not terminated"),
             ("{", "EOF while parsing an object at line 1 column 1"),
         ];
         for (source, expected) in table {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// Bytes that display as a quoted Go string.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Quoted(pub(super) Bytes);
+pub(crate) struct Quoted(pub(super) Bytes);
 
 impl fmt::Display for Quoted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,13 @@
-//! Who may do what in the Consul scope: whether access control is on, and what the bearer of a secret may do.
+//! Who may do what in the Consul scope: whether access control is on, what the bearer of a secret may do, and
+//! what of it a restore changes.
 
-use records::View;
-use records::consul::acl::{self, Authorizer, DefaultPolicy, Unresolved};
+use records::consul::acl::{self, Authorizer, Command, DefaultPolicy, ManagementToken, Unresolved};
+use records::{Op, Reply, Scope, View, consul};
+use uuid::Uuid;
 
+use crate::error::{Error, Kind, Result};
 use crate::node::Node;
+use crate::secret::Secret;
 
 /// How access to the Consul scope is controlled. The tokens are the scope's own records: a restore replaces
 /// them with all the rest.
@@ -15,8 +19,18 @@ pub struct AccessSettings {
     pub default_policy: DefaultPolicy,
     /// Whether listing keys is a right of its own (Consul's `enable_key_list_policy`).
     pub key_list_policy: bool,
-    /// The secret of a management token that always exists (Consul's `initial_management`).
-    pub initial_management: Option<String>,
+    /// The secret of a management token that each start and each restore brings back if it is missing
+    /// (Consul's `initial_management`).
+    pub initial_management: Option<Secret>,
+}
+
+/// What the leader remembers of access control between two looks at it.
+#[derive(Debug, Default)]
+pub(crate) struct AccessMemory {
+    /// Whether everything is there that has to be.
+    is_initialized: bool,
+    /// The state index at which the next expiration was read, and that expiration.
+    expiration: Option<(u64, Option<u64>)>,
 }
 
 impl Node {
@@ -34,4 +48,93 @@ impl Node {
         };
         acl::resolve(view, secret, self.now_ms(), &settings)
     }
+
+    /// Makes sure that built-in policies, the anonymous token and the operator's management token are there,
+    /// if access is controlled. Fails unless this node leads.
+    ///
+    /// Each start and each new leader does this, and so does each restore and undo, in the log entry that
+    /// commits it: what an archive lacks of these comes on top of it. The genuine server does the same in
+    /// several steps after a restore (`hashicorp/consul:agent/consul/leader.go`).
+    pub async fn initialize_access(&self) -> Result<()> {
+        if !self.settings().access.enabled {
+            return Ok(());
+        }
+        self.confirm_leader().await?;
+        let Some(initialize) = self.access_to_add(&self.records().view(Scope::Consul)?)? else {
+            return Ok(());
+        };
+        match self.propose(Op::Consul(initialize)).await?.1 {
+            Reply::Consul(consul::Reply::Acl(acl::Reply::Failed(why))) => {
+                Err(Error::new(Kind::Conflict, format!("initialize access control: {why}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there ever was a first management token, so that nobody can ask for one any more.
+    pub fn is_bootstrapped(&self) -> Result<bool> {
+        Ok(acl::bootstrapped_at(&self.records().view(Scope::Consul)?)?.is_some())
+    }
+
+    /// The command that adds what a generation lacks of all this, if it lacks anything.
+    pub(crate) fn access_to_add(&self, view: &View) -> Result<Option<consul::Command>> {
+        let access = &self.settings().access;
+        let secret = access.initial_management.as_ref().map(Secret::expose);
+        if !access.enabled || acl::is_initialized(view, secret)? {
+            return Ok(None);
+        }
+        let management = secret.map(|secret| ManagementToken {
+            accessor: Uuid::new_v4().to_string(),
+            secret: secret.to_owned(),
+        });
+        Ok(Some(consul::Command::Acl(Command::Initialize { management })))
+    }
+
+    /// Called on the leader, again and again: looks after a new leadership once, and after expired tokens.
+    pub(crate) async fn keep_access(&self, memory: &mut AccessMemory) -> Result<()> {
+        if !self.settings().access.enabled {
+            return Ok(());
+        }
+        if !memory.is_initialized {
+            self.initialize_access().await?;
+            memory.is_initialized = true;
+        }
+        let index = self.records().state(Scope::Consul).index;
+        let next = match memory.expiration {
+            Some((at, next)) if at == index => next,
+            _ => acl::next_expiration_ms(&self.records().view(Scope::Consul)?)?,
+        };
+        memory.expiration = Some((index, next));
+        if next.is_some_and(|at_ms| at_ms < self.now_ms()) {
+            self.propose(Op::Consul(consul::Command::Acl(Command::ReapTokens))).await?;
+        }
+        Ok(())
+    }
+
+    /// What an operator should know before `image` becomes live: whether `caller`, the secret of the token
+    /// that asks for it, can still restore then, and whether anybody can make themselves the first operator.
+    pub(crate) fn access_warnings(&self, image: &View, caller: Option<&Secret>) -> Result<Vec<String>> {
+        let access = &self.settings().access;
+        if !access.enabled {
+            return Ok(Vec::new());
+        }
+        let initial = access.initial_management.as_ref();
+        let lost = caller.and_then(|caller| match self.authorizer(image, caller.expose()) {
+            Err(Unresolved::NotFound) if Some(caller) == initial => None,
+            Ok(authorizer) => authorizer.snapshot().err().map(|_| TOKEN_LACKS_RIGHT),
+            // That of a restored policy which can't be read is the same to the caller: nothing is allowed.
+            Err(Unresolved::Rules { .. }) => Some(TOKEN_LACKS_RIGHT),
+            Err(_) => Some(TOKEN_MISSING),
+        });
+        let is_open = initial.is_none() && acl::bootstrapped_at(image)?.is_none();
+        Ok([lost, is_open.then_some(BOOTSTRAP_OPEN)].into_iter().flatten().map(str::to_owned).collect())
+    }
 }
+
+const TOKEN_MISSING: &str = "the token in use is not in the archive: once restored, it is no longer valid";
+
+const TOKEN_LACKS_RIGHT: &str =
+    "in the archive the token in use lacks acl:write: once restored, it can neither save nor restore";
+
+const BOOTSTRAP_OPEN: &str = "the archive knows of no ACL bootstrap: once restored, whoever comes first to /v1/acl/bootstrap gets \
+     a management token";

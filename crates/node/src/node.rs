@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use groups::{Group, Log, Member, Network, NodeId, Setup, Timing};
 use records::store::{Disk, DiskOptions, Store};
-use records::{Command, Op, Position, Records, Reply, Scope, View};
+use records::{Command, Op, Position, Records, Reply, Scope, View, consul};
 use serde::Serialize;
 use tokio::sync::{MutexGuard, watch};
 use uuid::Uuid;
@@ -214,7 +214,16 @@ impl Node {
     }
 
     pub(crate) async fn propose(&self, op: Op) -> Result<(Position, Reply)> {
-        let command = Command { at_ms: self.now_ms(), op };
+        self.propose_with(op, None).await
+    }
+
+    /// Proposes `op`, followed by `then` in the same entry if it makes another generation live.
+    pub(crate) async fn propose_with(
+        &self,
+        op: Op,
+        then: Option<consul::Command>,
+    ) -> Result<(Position, Reply)> {
+        let command = Command { then, ..Command::new(self.now_ms(), op) };
         let (position, reply) = self.inner.group.propose(command.encode()).await?;
         Ok((Position { term: position.term, index: position.index }, Reply::decode(&reply)?))
     }

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use records::{Commit, Op, Reply, Scope, Totals};
+use records::{Commit, Op, Reply, Scope, Staged, Totals, View};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::blobs::{Blob, Digest};
 use crate::error::{self, Error, Kind, Result, blocking};
 use crate::node::Node;
+use crate::secret::Secret;
 use crate::stager::StagedImage;
 use crate::tasks::{Running, Step, TaskKind};
 
@@ -31,6 +32,15 @@ pub struct RestoreRequest {
     pub task: Option<Uuid>,
     /// Whether record types that this release does not know are carried instead of refused.
     pub unknown_records: bool,
+    /// The secret of the scope's own token that asks, if one does: warnings tell what becomes of it.
+    pub caller: Option<Secret>,
+}
+
+impl RestoreRequest {
+    /// Replaces `scope` under a task's name of our choice, on nobody's behalf, known records only.
+    pub fn of(scope: Scope) -> RestoreRequest {
+        RestoreRequest { scope, task: None, unknown_records: false, caller: None }
+    }
 }
 
 /// Where the archive comes from.
@@ -143,10 +153,14 @@ impl Node {
             term,
             unknown_records: request.unknown_records,
         };
-        let (commit, archive) = self.stage_everywhere(commit, blob, &running).await?;
+        let (commit, archive, image) = self.stage_everywhere(commit, blob, &running).await?;
+        let mut warnings = archive.warnings;
+        warnings.extend(self.access_warnings(&image, request.caller.as_ref())?);
+        let then = self.access_to_add(&image)?;
+        drop(image);
         fail::fail_point!("restore::staged");
         running.step(Step::Commit, None)?;
-        let (position, reply) = self.propose(Op::Commit(commit)).await?;
+        let (position, reply) = self.propose_with(Op::Commit(commit), then).await?;
         let Reply::Exchanged { index } = reply else { return Err(refused(reply)) };
         fail::fail_point!("restore::committed");
         Ok(Restored {
@@ -155,7 +169,7 @@ impl Node {
             index,
             records: archive.totals.count(),
             bytes: u64::try_from(archive.meta.size).unwrap_or_default(),
-            warnings: archive.warnings,
+            warnings,
             sha256: blob.digest.to_string(),
             log_index: position.index,
         })
@@ -169,7 +183,9 @@ impl Node {
             Origin::Body(body) => self.receive(body, &running).await?,
             Origin::Stored(blob) => blob,
         };
-        let archive = self.verify(request.scope, blob, request.unknown_records, &running).await?;
+        let (mut archive, staged) =
+            self.unpack(request.scope, blob, request.unknown_records, &running).await?;
+        archive.warnings.extend(self.access_warnings(&staged.view()?, request.caller.as_ref())?);
         let current_index = seen.view.state().index;
         Ok(Plan { scope: request.scope, current_index, current: seen.view.totals()?, archive })
     }
@@ -192,7 +208,11 @@ impl Node {
                 let node = node.clone();
                 async move {
                     fail::fail_point!("undo::begun");
-                    let (_, reply) = node.propose(Op::Undo { scope, image: previous }).await?;
+                    let then = match node.records().previous_view(scope)? {
+                        Some(view) => node.access_to_add(&view)?,
+                        None => None,
+                    };
+                    let (_, reply) = node.propose_with(Op::Undo { scope, image: previous }, then).await?;
                     match reply {
                         Reply::Exchanged { index } => Ok(Undone { scope, index, image: previous }),
                         other => Err(refused(other)),
@@ -251,9 +271,19 @@ impl Node {
         unknown_records: bool,
         running: &Arc<Running>,
     ) -> Result<Verified> {
+        Ok(self.unpack(scope, blob, unknown_records, running).await?.0)
+    }
+
+    async fn unpack(
+        &self,
+        scope: Scope,
+        blob: Blob,
+        unknown_records: bool,
+        running: &Arc<Running>,
+    ) -> Result<(Verified, Staged)> {
         running.step(Step::Verify, Some(blob.bytes))?;
         let (stager, running) = (self.stager(), Arc::clone(running));
-        blocking(move || Ok(stager.unpack(scope, blob.digest, unknown_records, Some(&running))?.1)).await
+        blocking(move || stager.unpack(scope, blob.digest, unknown_records, Some(&running))).await
     }
 
     /// Stages on this node and on all reachable voters; succeeds if a quorum did, and all agree.
@@ -262,14 +292,14 @@ impl Node {
         mut commit: Commit,
         blob: Blob,
         running: &Arc<Running>,
-    ) -> Result<(Commit, Verified)> {
+    ) -> Result<(Commit, Verified, View)> {
         running.step(Step::Stage, Some(blob.bytes))?;
         let others = self.stage_on_peers(&commit);
         let here = self.stage_here(&commit, running);
         let (here, others) = futures_util::future::join(here, others).await;
-        let StagedImage { digest, index, archive } = here?;
-        let archive =
-            archive.ok_or_else(|| Error::new(Kind::Conflict, format!("{} is staged", commit.image)))?;
+        let StagedImage { digest, index, fresh } = here?;
+        let (archive, view) =
+            fresh.ok_or_else(|| Error::new(Kind::Conflict, format!("{} is staged", commit.image)))?;
         let voters = self.group().status().members.voters().count();
         let mut staged = 1;
         for (member, outcome) in others {
@@ -289,7 +319,7 @@ impl Node {
         }
         commit.digest = digest;
         commit.index = index;
-        Ok((commit, archive))
+        Ok((commit, archive, view))
     }
 
     async fn stage_here(&self, commit: &Commit, running: &Arc<Running>) -> Result<StagedImage> {

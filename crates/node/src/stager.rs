@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use archive::state::Product;
 use archive::{consul, hashicorp};
-use records::{Commit, Record, Records, Scope, Staged};
+use records::{Commit, Record, Records, Scope, Staged, View};
 
 use crate::ahead::Ahead;
 use crate::blobs::{Blob, Blobs, Digest};
@@ -32,15 +32,16 @@ impl Stager {
     /// Doing it again is free, but says less.
     pub(crate) fn stage(&self, commit: &Commit, progress: Option<&Running>) -> Result<StagedImage> {
         if let Some((digest, index)) = self.records.staged(commit.image)? {
-            return Ok(StagedImage { digest, index, archive: None });
+            return Ok(StagedImage { digest, index, fresh: None });
         }
         let blob = Digest::try_from(&commit.blob[..])?;
         self.obtain(blob)?;
-        let (staged, archive) = self.unpack(commit.scope, blob, commit.unknown_records, progress)?;
+        let (archive, staged) = self.unpack(commit.scope, blob, commit.unknown_records, progress)?;
         let digest = staged.digest().to_vec();
         let index = staged.index().max(archive.index);
+        let view = staged.view()?;
         staged.ready(commit.image)?;
-        Ok(StagedImage { digest, index, archive: Some(archive) })
+        Ok(StagedImage { digest, index, fresh: Some((archive, view)) })
     }
 
     /// Reads an archive to its end, checks all of it, and unpacks it beside the live state. Dropping what is
@@ -51,7 +52,7 @@ impl Stager {
         blob: Digest,
         unknown_records: bool,
         progress: Option<&Running>,
-    ) -> Result<(Staged, Verified)> {
+    ) -> Result<(Verified, Staged)> {
         let Scope::Consul = scope;
         let (file, _) = self.blobs.open_blob(blob)?;
         let file = BufReader::with_capacity(READ_BYTES, Counted { file, progress });
@@ -71,7 +72,7 @@ impl Stager {
             };
             let container = finish(records.into_inner()).map_err(damaged)?;
             let archive = Verified::new(container.meta, last_index, staged.totals())?;
-            Ok((staged, archive))
+            Ok((archive, staged))
         })
     }
 
@@ -110,8 +111,8 @@ pub(crate) struct StagedImage {
     pub(crate) digest: Vec<u8>,
     /// The highest state index that the archive or a record of it mentions.
     pub(crate) index: u64,
-    /// What the archive is; `None` if it had been staged before.
-    pub(crate) archive: Option<Verified>,
+    /// What the archive is, and its records; `None` if it had been staged before.
+    pub(crate) fresh: Option<(Verified, View)>,
 }
 
 /// Bytes read from an archive at a time.

@@ -8,6 +8,7 @@ use records::consul;
 use records::{Op, Read, Scope};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::access::AccessMemory;
 use crate::blobs::Digest;
 use crate::error::Result;
 use crate::node::Node;
@@ -33,6 +34,7 @@ struct Memory {
     resolved_term: Option<u64>,
     /// When the state index stood where, oldest first.
     indexes: VecDeque<(u64, u64)>,
+    access: AccessMemory,
 }
 
 impl Node {
@@ -66,6 +68,11 @@ impl Node {
             self.confirm_leader().await?;
             self.resolve_tasks().await?;
             memory.resolved_term = Some(term);
+            memory.access = AccessMemory::default();
+        }
+        // That it fails is told, and keeps nothing else from being looked after.
+        if let Err(error) = self.keep_access(&mut memory.access).await {
+            tracing::warn!(%error, "look after access control; trying again");
         }
         self.end_sessions().await?;
         self.forget_previous().await?;

@@ -27,7 +27,7 @@ fn digest(node: &Node) -> [u8; 32] {
 
 /// Whether the archive is accepted; if so, it must restore `good` and nothing else.
 async fn check(node: &Node, archive: Vec<u8>, old: [u8; 32], good: [u8; 32], what: &str) -> bool {
-    let request = RestoreRequest { scope: Scope::Consul, task: None, unknown_records: false };
+    let request = RestoreRequest::of(Scope::Consul);
     let planned = node.plan_restore(request, Origin::Body(body_of(archive.clone()))).await;
     assert_eq!(digest(node), old, "{what}: a plan changed live state");
     match planned {

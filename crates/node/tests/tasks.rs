@@ -26,7 +26,7 @@ fn hanging(bytes: Vec<u8>) -> Body {
 }
 
 fn request(task: Uuid) -> RestoreRequest {
-    RestoreRequest { scope: Scope::Consul, task: Some(task), unknown_records: false }
+    RestoreRequest { task: Some(task), ..RestoreRequest::of(Scope::Consul) }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,10 @@ pub struct Command {
     pub at_ms: u64,
     /// What to do.
     pub op: Op,
+    /// What to do to Consul's records right after, in the same batch, if `op` made another generation live:
+    /// nobody sees that generation without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub then: Option<consul::Command>,
 }
 
 /// The kinds of change.
@@ -109,6 +113,11 @@ impl Commit {
 }
 
 impl Command {
+    /// A change that nothing follows.
+    pub fn new(at_ms: u64, op: Op) -> Command {
+        Command { at_ms, op, then: None }
+    }
+
     /// The bytes of a log entry.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![COMMAND_VERSION];

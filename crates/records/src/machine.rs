@@ -114,7 +114,7 @@ impl Records {
         }
     }
 
-    fn view_of(&self, scope: Scope, generation: Generation) -> Result<Option<View>, Error> {
+    pub(crate) fn view_of(&self, scope: Scope, generation: Generation) -> Result<Option<View>, Error> {
         let home = self.homes.read().expect("no panic while held").get(&(scope, generation.number)).copied();
         let Some(tables) = home else { return Ok(None) };
         let view = match self.store.view(&[self.meta, tables.records, tables.derived]) {
@@ -318,7 +318,15 @@ impl Run<'_> {
     fn command(&mut self, command: Command) -> Result<Reply, Error> {
         // A new leader's clock may be behind the old one's: time in the state never goes back.
         self.applied.at_ms = self.applied.at_ms.max(command.at_ms);
-        match command.op {
+        let reply = self.op(command.op)?;
+        if let (Reply::Exchanged { .. }, Some(then)) = (&reply, command.then) {
+            self.op(Op::Consul(then))?;
+        }
+        Ok(reply)
+    }
+
+    fn op(&mut self, op: Op) -> Result<Reply, Error> {
+        match op {
             Op::Consul(command) => {
                 self.in_scope(Scope::Consul, |txn| Ok(Reply::Consul(consul::apply(txn, command)?)))
             }

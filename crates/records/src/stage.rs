@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::key::{Key, id_of, kind_of, repeated};
-use crate::meta::{self, IMAGE_PREFIX, Ready};
+use crate::meta::{self, Generation, IMAGE_PREFIX, Ready};
 use crate::store::{Batch, Durability, Pair, Store, View};
 use crate::totals::Totals;
 use crate::view::{Record, TOTALS_KEY, Tables};
@@ -105,6 +105,13 @@ impl Staged {
     /// What was staged.
     pub fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    /// A view of its records; all else in it is of the live generation.
+    pub fn view(&self) -> Result<crate::View, Error> {
+        let generation = Generation { number: self.number, image: Uuid::nil() };
+        let view = self.records.view_of(self.scope, generation)?;
+        view.ok_or_else(|| error::stored("staged image", "its tables are missing"))
     }
 
     /// The highest state index that a record mentions.

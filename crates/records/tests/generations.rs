@@ -27,7 +27,7 @@ impl Log {
 
     fn apply(&mut self, op: Op) -> Result<Reply, Error> {
         let position = Position { term: 1, index: self.index + 1 };
-        let command = Command { at_ms: position.index, op }.encode();
+        let command = Command::new(position.index, op).encode();
         let replies = self.records.apply(&[Entry { position, members: None, command: Some(command) }])?;
         self.index += 1;
         Reply::decode(&replies[0])

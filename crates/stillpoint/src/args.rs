@@ -86,7 +86,7 @@ pub(crate) struct ServerArgs {
     /// Address of the native API, or `off` [default: 127.0.0.1:7400]
     #[arg(long, value_name = "ADDR|off")]
     pub(crate) native: Option<Listen>,
-    /// Listen beyond this machine even without TLS
+    /// Listen beyond this machine even without TLS or access control
     #[arg(long)]
     pub(crate) insecure: bool,
 }
@@ -122,7 +122,8 @@ pub(crate) struct Connection {
         value_parser = native_address
     )]
     pub(crate) address: Address,
-    /// File with the native API's token; else STILLPOINT_TOKEN, else DIR/token
+    /// File with the token; else STILLPOINT_TOKEN, else DIR/token; for a consul:// URL else
+    /// CONSUL_HTTP_TOKEN_FILE, else CONSUL_HTTP_TOKEN
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Where the local server's data lies

@@ -1,5 +1,6 @@
 //! The servers that commands talk to, opened with the credentials that belong to them.
 
+use std::path::Path;
 use std::{env, fs, io};
 
 use client::{Download, Tls, Token, consul, native};
@@ -26,6 +27,10 @@ impl Remote {
                 let settings = consul::Settings::read(url.address.clone(), |name| env::var(name).ok())
                     .map_err(|error| Failure::usage(error.to_string()))?;
                 let consul::Settings { address, tls, token } = settings;
+                let token = match &connection.token_file {
+                    Some(path) => token_of(path)?,
+                    None => token,
+                };
                 let tls = tls_of(&connection.tls).or(tls);
                 let client = consul::Client::new(address, &tls, token.as_ref(), url.datacenter.clone())?;
                 Ok(Remote::Consul { client, token })
@@ -68,11 +73,7 @@ fn tls_of(args: &TlsArgs) -> Tls {
 /// any the server will say what it thinks of that.
 fn native_token(connection: &Connection) -> anyhow::Result<Option<Token>> {
     if let Some(path) = &connection.token_file {
-        let text = fs::read_to_string(path).map_err(|error| client::Error::TokenFile {
-            path: path.display().to_string(),
-            cause: error.to_string(),
-        })?;
-        return Ok(Token::parse(&text)?);
+        return token_of(path);
     }
     if let Some(token) =
         env::var("STILLPOINT_TOKEN").ok().map(|text| Token::parse(&text)).transpose()?.flatten()
@@ -88,4 +89,13 @@ fn native_token(connection: &Connection) -> anyhow::Result<Option<Token>> {
             Err(Failure::new(ExitCode::Denied, message).hint("only the server's own user may read it").into())
         }
     }
+}
+
+/// The token in the file that the arguments name.
+fn token_of(path: &Path) -> anyhow::Result<Option<Token>> {
+    let text = fs::read_to_string(path).map_err(|error| client::Error::TokenFile {
+        path: path.display().to_string(),
+        cause: error.to_string(),
+    })?;
+    Ok(Token::parse(&text)?)
 }

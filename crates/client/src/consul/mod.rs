@@ -6,7 +6,7 @@
 mod settings;
 
 use reqwest::Method;
-use reqwest::header::HeaderName;
+use reqwest::header::{HeaderMap, HeaderName};
 use tokio::time::timeout;
 
 pub use settings::{DEFAULT_PORT, DEFAULT_TLS_PORT, Settings, SettingsError};
@@ -56,22 +56,28 @@ impl Client {
             index: header("x-consul-index").and_then(|text| text.parse().ok()),
             known_leader: header("x-consul-knownleader").and_then(|text| text.parse().ok()),
             last_contact_ms: header("x-consul-lastcontact").and_then(|text| text.parse().ok()),
+            warnings: warnings(response.headers()),
             ..Capture::default()
         };
         Ok(Download::new(response, capture))
     }
 
     /// Replaces the whole state by the archive's. A genuine server begins at once: an error here, other than
-    /// [`Error::Refused`], leaves unknown what the server's state is.
-    pub async fn restore(&self, archive: Upload) -> Result<(), Error> {
+    /// [`Error::Refused`], leaves unknown what the server's state is. Returns what a server of ours warns of.
+    pub async fn restore(&self, archive: Upload) -> Result<Vec<String>, Error> {
         let request = self.http.request(Method::PUT, SNAPSHOT, &self.query());
-        self.http.send(archive.attach(request)).await?;
-        Ok(())
+        let response = self.http.send(archive.attach(request)).await?;
+        Ok(warnings(response.headers()))
     }
 
     fn query(&self) -> Vec<(&str, Option<&str>)> {
         self.datacenter.iter().map(|name| ("dc", Some(name.as_str()))).collect()
     }
+}
+
+fn warnings(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all("x-stillpoint-warning").iter();
+    values.filter_map(|value| Some(value.to_str().ok()?.to_owned())).collect()
 }
 
 /// A Consul server's error is its body, in plain text.

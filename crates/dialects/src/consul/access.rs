@@ -4,7 +4,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use node::{Kind, Node};
+use node::{Kind, Node, Secret};
 use records::consul::acl::{Authorizer, Denied, Unresolved};
 use records::{Scope, View};
 
@@ -17,13 +17,18 @@ use super::reply::Failure;
 #[derive(Clone)]
 pub(super) struct Caller {
     node: Node,
-    secret: String,
+    secret: Secret,
 }
 
 impl Caller {
     /// What the caller may do, as `view` has it: an answer and the right to it are of one instant.
     pub(super) fn on(&self, view: &View) -> Result<Authorizer, Failure> {
-        Ok(self.node.authorizer(view, &self.secret)?)
+        Ok(self.node.authorizer(view, self.secret.expose())?)
+    }
+
+    /// The secret itself, for what asks on the caller's behalf.
+    pub(super) fn secret(&self) -> Secret {
+        self.secret.clone()
     }
 
     /// What the caller may do now, as this node knows it.
@@ -38,7 +43,7 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Caller, Failure> {
         let query = parts.extensions.get::<Query>().cloned().unwrap_or_default();
-        let secret = token(&query, &parts.headers).unwrap_or_default().to_owned();
+        let secret = token(&query, &parts.headers).unwrap_or_default().into();
         Ok(Caller { node: app.node.clone(), secret })
     }
 }

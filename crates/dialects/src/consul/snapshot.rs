@@ -63,9 +63,9 @@ pub(super) async fn restore(
     }
     let upload = Upload::of(&headers)?;
     let request = RestoreRequest {
-        scope: Scope::Consul,
-        task: None,
         unknown_records: query.has("allow-unknown-records"),
+        caller: Some(caller.secret()),
+        ..RestoreRequest::of(Scope::Consul)
     };
     let began = Instant::now();
     let outcome = app.node.restore(request, Origin::Body(upload.follow(body))).await;

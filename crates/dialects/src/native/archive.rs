@@ -83,7 +83,11 @@ pub(super) async fn restore(
         Some(id) => Some(task_id(id.to_str().unwrap_or_default())?),
         None => None,
     };
-    let request = RestoreRequest { scope, task, unknown_records: params.allow_unknown_records };
+    let caller = match headers.get("x-consul-token") {
+        Some(secret) => Some(secret.to_str().map_err(|_| invalid("X-Consul-Token is no text"))?.into()),
+        None => None,
+    };
+    let request = RestoreRequest { scope, task, unknown_records: params.allow_unknown_records, caller };
     run(&node, request, Origin::Body(stream(body)), params.dry_run).await
 }
 

@@ -76,6 +76,7 @@ pub(super) async fn restore(
     Params(params): Params<RestoreParams>,
 ) -> Reply {
     let blob = node.snapshot(scope, &name)?.blob()?;
-    let request = RestoreRequest { scope, task: None, unknown_records: params.allow_unknown_records };
+    let request =
+        RestoreRequest { unknown_records: params.allow_unknown_records, ..RestoreRequest::of(scope) };
     archive::run(&node, request, Origin::Stored(blob), params.dry_run).await
 }

@@ -28,6 +28,6 @@ pub(crate) async fn archive_of(node: &Node, consistency: Consistency) -> Vec<u8>
 
 /// Restores an archive.
 pub(crate) async fn restore(node: &Node, archive: Vec<u8>) -> node::Result<Restored> {
-    let request = RestoreRequest { scope: Scope::Consul, task: None, unknown_records: false };
+    let request = RestoreRequest::of(Scope::Consul);
     node.restore(request, Origin::Body(body_of(archive))).await
 }

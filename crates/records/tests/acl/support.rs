@@ -62,7 +62,7 @@ impl Machine {
 
     fn run(&mut self, op: Op) -> Reply {
         self.log_index += 1;
-        let command = Command { at_ms: self.now_ms, op }.encode();
+        let command = Command::new(self.now_ms, op).encode();
         let position = Position { term: 1, index: self.log_index };
         let entry = Entry { position, members: None, command: Some(command) };
         Reply::decode(&self.records.apply(&[entry]).expect("apply")[0]).expect("reply")

@@ -61,7 +61,7 @@ impl Machine {
             .into_iter()
             .map(|op| {
                 self.log_index += 1;
-                let command = Command { at_ms: self.log_index + self.idle_ms, op }.encode();
+                let command = Command::new(self.log_index + self.idle_ms, op).encode();
                 let position = Position { term: 1, index: self.log_index };
                 Entry { position, members: None, command: Some(command) }
             })

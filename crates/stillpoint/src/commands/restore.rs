@@ -66,9 +66,15 @@ pub(super) async fn run(args: RestoreArgs, output: Output) -> anyhow::Result<()>
             report_native(target, restored, output)
         }
         (Remote::Consul { client, token }, false) => {
-            let plan = warned_of_token(plan, &source, token.as_ref()).await?;
+            let mut plan = warned_of_token(plan, &source, token.as_ref()).await?;
             confirm(&plan, &remote, args.yes, output).await?;
-            restore_consul(client, &source, output).await?;
+            for warning in restore_consul(client, &source, output).await? {
+                // A server of ours may say what was said before.
+                if !plan.warnings.contains(&warning) {
+                    output.warn(&warning);
+                    plan.warnings.push(warning);
+                }
+            }
             report_consul(plan, output)
         }
     }
@@ -122,10 +128,13 @@ fn upload(source: &Source, bar: &ProgressBar) -> anyhow::Result<Upload> {
     Ok(Upload::new(bar.wrap_async_read(archive), source.length))
 }
 
-async fn restore_consul(client: &consul::Client, source: &Source, output: Output) -> anyhow::Result<()> {
+async fn restore_consul(
+    client: &consul::Client,
+    source: &Source,
+    output: Output,
+) -> anyhow::Result<Vec<String>> {
     let bar = output.progress("restore", Some(source.length));
-    client.restore(upload(source, &bar)?).await?;
-    Ok(())
+    Ok(client.restore(upload(source, &bar)?).await?)
 }
 
 async fn restore_native(

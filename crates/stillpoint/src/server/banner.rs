@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use node::Node;
+use node::{DefaultPolicy, Node};
 
 use super::listen::Listeners;
 use crate::args::ServerArgs;
@@ -23,13 +23,35 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
             None => text.push_str(&format!("  {dialect:<8} off\n")),
         }
     }
+    let bootstrap = addresses[0].1.map(|consul| format!("{scheme}://{consul}/v1/acl/bootstrap"));
+    text.push_str(&format!("  acl      {}\n", access(node, bootstrap.as_deref())));
     text.push_str(&format!("  data     {data_dir}\n  token    {data_dir}/token\n"));
-    // Over TLS a command that works as printed would have to know the CA.
-    if let (true, false, Some(consul), Some(native)) = (args.dev, over_tls, addresses[0].1, addresses[1].1) {
+    // With TLS or ACL, commands that work as printed would have to know a CA or a secret.
+    let is_open = !over_tls && !node.settings().access.enabled;
+    if let (true, true, Some(consul), Some(native)) = (args.dev, is_open, addresses[0].1, addresses[1].1) {
         text.push_str(&samples(&consul.to_string(), &native.to_string(), &data_dir.to_string()));
     }
     // Nobody may be listening to stderr.
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Whether access to Consul's API is controlled, and how that begins if it has not yet.
+fn access(node: &Node, bootstrap: Option<&str>) -> String {
+    let access = &node.settings().access;
+    if !access.enabled {
+        return "off".to_owned();
+    }
+    let default = match access.default_policy {
+        DefaultPolicy::Deny => "on, default deny",
+        _ => "on, default allow",
+    };
+    match bootstrap {
+        // What can't be read is left unsaid.
+        Some(url) if !node.is_bootstrapped().unwrap_or(true) => {
+            format!("{default}; PUT {url} makes the first management token")
+        }
+        _ => default.to_owned(),
+    }
 }
 
 /// Commands for the first five minutes.

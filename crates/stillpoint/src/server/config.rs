@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use node::Settings;
+use node::{DefaultPolicy, Settings};
 use serde::Deserialize;
 use tls::{ClientConfig, Files, Identity, Trust};
 
+use super::acl::Acl;
 use crate::args::{DATA_DIR_DEFAULT, Listen, ServerArgs};
 use crate::exit::{ExitCode, Failure};
 
@@ -25,6 +26,7 @@ struct File {
     listen: ListenFile,
     datacenters: BTreeMap<String, String>,
     tls: Option<TlsFile>,
+    acl: Acl,
     limits: Limits,
     log: Log,
 }
@@ -109,6 +111,7 @@ impl Config {
         if let Some(keep) = file.limits.undo_keep {
             settings.undo_keep = duration(&keep).with_context(|| format!("limits.undo_keep = {keep:?}"))?;
         }
+        settings.access = file.acl.resolve(|name| std::env::var(name).ok())?;
         let config = Config {
             consul: listen("listen.consul", args.consul, file.listen.consul, 8500)?,
             native: listen("listen.native", args.native, file.listen.native, 7400)?,
@@ -132,21 +135,28 @@ impl Config {
             let message = format!("limits.kv_max_value_bytes is at most {KV_MAX_VALUE_BYTES_MAX}");
             return Err(Failure::usage(message).into());
         }
-        for (what, listen) in [("consul", self.consul), ("native", self.native)] {
-            if let (Listen::At(address), Some(lack), false) = (listen, self.lacks_for_strangers(), insecure)
+        for (what, listen, lacks) in [
+            ("consul", self.consul, lacks(self.tls.is_some(), self.denies_strangers())),
+            // It has an access control of its own: the operator's token.
+            ("native", self.native, lacks(self.tls.is_some(), true)),
+        ] {
+            if let (Listen::At(address), Some(lacks), false) = (listen, lacks, insecure)
                 && !address.ip().is_loopback()
             {
-                let message = format!("{what} would listen on {address}, beyond this machine, {lack}");
-                let hint = "configure [tls], listen on 127.0.0.1, or pass --insecure";
+                let Lacks { what: lack, configure } = lacks;
+                let message =
+                    format!("{what} would listen on {address}, beyond this machine, without {lack}");
+                let hint = format!("configure {configure}, listen on 127.0.0.1, or pass --insecure");
                 return Err(Failure::usage(message).hint(hint).into());
             }
         }
         Ok(())
     }
 
-    /// What is missing before others than this machine's own users may reach the listeners.
-    fn lacks_for_strangers(&self) -> Option<&'static str> {
-        self.tls.is_none().then_some("without TLS")
+    /// Whether Consul's API gives nothing to whoever has no token.
+    fn denies_strangers(&self) -> bool {
+        let access = &self.settings.access;
+        access.enabled && access.default_policy == DefaultPolicy::Deny
     }
 
     /// What connections to other datacenters need. Reads files only if one of them is asked over TLS.
@@ -160,6 +170,24 @@ impl Config {
         };
         tls::client_config(&trust, None)
     }
+}
+
+/// What is missing before others than this machine's own users may reach a listener.
+struct Lacks {
+    what: &'static str,
+    configure: &'static str,
+}
+
+fn lacks(has_tls: bool, has_acl: bool) -> Option<Lacks> {
+    let (what, configure) = match (has_tls, has_acl) {
+        (true, true) => return None,
+        (false, true) => ("TLS", "[tls]"),
+        (true, false) => ("an ACL that denies by default", "[acl] with default_policy = \"deny\""),
+        (false, false) => {
+            ("TLS and an ACL that denies by default", "[tls], and [acl] with default_policy = \"deny\"")
+        }
+    };
+    Some(Lacks { what, configure })
 }
 
 fn tls_files(file: TlsFile) -> Files {
@@ -179,7 +207,20 @@ fn read(path: &Path) -> anyhow::Result<File> {
         Failure::new(ExitCode::Usage, message).hint("packaging/stillpoint.toml is a commented sample")
     };
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    Ok(toml::from_str(&text).map_err(|error| fail(error.to_string().trim_end().to_owned()))?)
+    Ok(toml::from_str(&text).map_err(|error| fail(place_and_reason(&text, &error)))?)
+}
+
+/// What is wrong where. The line itself may hold a secret, so it is not shown.
+fn place_and_reason(text: &str, error: &toml::de::Error) -> String {
+    let reason = error.message();
+    match error.span() {
+        Some(span) => {
+            let before = &text.as_bytes()[..span.start.min(text.len())];
+            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            format!("line {line}: {reason}")
+        }
+        None => reason.to_owned(),
+    }
 }
 
 fn listen(key: &str, arg: Option<Listen>, file: Option<String>, port: u16) -> anyhow::Result<Listen> {
@@ -232,6 +273,7 @@ mod tests {
             .collect();
         let file: File = toml::from_str(&shown.join("\n")).unwrap();
         assert!(file.data_dir.is_some() && file.limits.undo_keep.is_some() && file.tls.is_some());
+        assert!(file.acl.resolve(|_| None).is_err(), "it shows two places for one token");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The server: settings resolved, addresses taken, the node opened, every dialect served until a signal.
 
+mod acl;
 mod banner;
 mod config;
 mod handshake;
@@ -41,7 +42,7 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     let listeners = Listeners::bind(&config).await?;
     let settings = config.settings(listeners.native_address());
     let node = Node::open(settings, Parts::alone()).await.map_err(cannot_open)?;
-    let ended = match node.wait_for_leader().await {
+    let ended = match make_ready(&node).await {
         Ok(()) => {
             banner::print(&args, &node, &listeners, config.tls.is_some());
             serve(&node, listeners, outgoing, material).await
@@ -50,6 +51,16 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     };
     node.shutdown().await;
     ended
+}
+
+/// Waits until there is a leader and, if it is this node, access control has all it begins with: nobody is
+/// served before.
+async fn make_ready(node: &Node) -> node::Result<()> {
+    node.wait_for_leader().await?;
+    match node.initialize_access().await {
+        Err(error) if error.kind() == node::Kind::NotLeader => Ok(()),
+        initialized => initialized,
+    }
 }
 
 /// Serves until a signal comes or the node stops by itself.

@@ -40,7 +40,7 @@ pub use query::{
 };
 pub use resolve::{Settings, Unresolved, resolve};
 pub use rules::{Error as RulesError, Rules};
-pub use setup::{bootstrapped_at, is_initialized};
+pub use setup::{bootstrap_refusal, bootstrapped_at, is_initialized};
 
 use crate::{Error, Txn};
 use refusal::Failure;

@@ -291,6 +291,7 @@ const ACL_STEPS: &[(&str, &str, &str)] = &[
             "NodeIdentities":[{"NodeName":"n1","Datacenter":"dc1"}],"TemplatedPolicies":[{"TemplateName":"builtin/dns"}]}"#,
     ),
     ("acl_token", "GET /v1/acl/token/{}?pretty", ""),
+    ("acl_tokens", "GET /v1/acl/tokens?servicename=web&pretty", ""),
     ("acl_token_expanded", "GET /v1/acl/token/{}?expanded", ""),
     (
         "acl_token_update",
@@ -327,7 +328,6 @@ const ACL_STEPS: &[(&str, &str, &str)] = &[
     ("acl_token_create_no_policy", "PUT /v1/acl/token", r#"{"Policies":[{"Name":"nope"}]}"#),
     ("acl_token_create_namespace", "PUT /v1/acl/token?ns=a", "{}"),
     ("acl_token_create_denied", "PUT /v1/acl/token?token=anonymous", "{}"),
-    ("acl_tokens", "GET /v1/acl/tokens?pretty", ""),
     ("acl_tokens_denied", "GET /v1/acl/tokens?token=anonymous", ""),
     ("acl_tokens_none", "GET /v1/acl/tokens?servicename=nope", ""),
     ("acl_token_delete_anonymous", "DELETE /v1/acl/token/00000000-0000-0000-0000-000000000002", ""),

@@ -21,6 +21,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// The token's secret; empty if the request bears none.
+    pub(super) fn secret(&self) -> &str {
+        &self.secret
+    }
+
     /// What the caller may do, as `view` has it: an answer and the right to it are of one instant.
     pub(super) fn on(&self, view: &View) -> Result<Authorizer, Failure> {
         Ok(self.node.authorizer(view, self.secret.expose())?)

@@ -9,9 +9,15 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::Response;
 use http_body_util::BodyExt;
-use node::{Node, Parts, Settings};
+use node::{AccessSettings, Node, Parts, Settings};
+use records::Op;
+use records::consul::acl::{DefaultPolicy, ManagementToken};
+use records::consul::{self, acl};
 use tempfile::TempDir;
 use tower::ServiceExt;
+
+/// The secret of a token that may do everything.
+pub(crate) const ROOT: &str = "00000000-1111-4222-8333-444444444444";
 
 /// A running node of one.
 pub(crate) struct Server {
@@ -40,6 +46,30 @@ impl Server {
         let node = Node::open(settings, Parts::alone()).await.unwrap();
         node.wait_for_leader().await.unwrap();
         Server { routes: dialects::consul::routes(node.clone(), no_tls()), node, _dir: dir }
+    }
+
+    /// A server with access control, where nothing is allowed by default and [`ROOT`] is.
+    pub(crate) async fn guarded() -> Server {
+        let management = Some(ROOT.to_owned());
+        Server::initialized(AccessSettings { initial_management: management, ..controlled() }).await
+    }
+
+    /// A server with access control and no token that may do anything.
+    pub(crate) async fn unbootstrapped() -> Server {
+        Server::initialized(controlled()).await
+    }
+
+    async fn initialized(access: AccessSettings) -> Server {
+        let management = access.initial_management.clone();
+        let server = Server::with(|settings| settings.access = access).await;
+        let initialize = acl::Command::Initialize {
+            management: management.clone().map(|secret| ManagementToken {
+                accessor: "0000aaaa-0000-4000-8000-000000000000".to_owned(),
+                secret,
+            }),
+        };
+        server.node.change(Op::Consul(consul::Command::Acl(initialize))).await.unwrap();
+        server
     }
 
     /// Sends a request, such as `PUT /v1/kv/a`, and waits for the head of the answer.
@@ -132,6 +162,10 @@ impl Answer {
     pub(crate) fn check(&self, status: u16, body: &str) {
         assert_eq!((self.status.as_u16(), self.text()), (status, body));
     }
+}
+
+fn controlled() -> AccessSettings {
+    AccessSettings { enabled: true, default_policy: DefaultPolicy::Deny, ..AccessSettings::default() }
 }
 
 /// For servers that speak to no other over TLS.

@@ -36,7 +36,7 @@ pub use query::{
 };
 pub use resolve::{Settings, Unresolved, resolve};
 pub use rules::{Error as RulesError, Rules};
-pub use setup::{bootstrapped_at, is_initialized};
+pub use setup::{bootstrap_refusal, bootstrapped_at, is_initialized};
 
 pub use crate::hcl::{RULES_BYTES_MAX, Repeats};
 

@@ -64,7 +64,7 @@ pub(super) async fn restore(
     let upload = Upload::of(&headers)?;
     let request = RestoreRequest {
         unknown_records: query.has("allow-unknown-records"),
-        caller: Some(caller.secret()),
+        caller: Some(caller.secret().clone()),
         ..RestoreRequest::of(Scope::Consul)
     };
     let began = Instant::now();

@@ -9,14 +9,14 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::server::{Answer, ROOT, Server};
+use super::server::{Answer, MANAGEMENT, Server};
 
 const BOOTSTRAP: &str = "PUT /v1/acl/bootstrap";
 const OWN: &str = "4a0b1c5e-7a3f-4c1f-9c59-0b2b0f0d8a11";
 
 impl Server {
     async fn as_root(&self, request: &str, body: impl Into<Body>) -> Answer {
-        self.send_as(ROOT, request, body).await
+        self.send_as(MANAGEMENT, request, body).await
     }
 
     /// Sends a request as the bearer of a secret.
@@ -135,7 +135,7 @@ async fn a_file_that_was_not_needed_is_gone_after_the_first_bootstrap() {
 
 #[tokio::test]
 async fn a_restore_brings_back_whether_the_cluster_was_bootstrapped() {
-    let (source, target) = (Server::unbootstrapped().await, Server::guarded().await);
+    let (source, target) = (Server::unbootstrapped().await, Server::guarded(|_| {}).await.anonymous());
     let secret = text(&Server::made(&source.send(BOOTSTRAP, "").await), "SecretID");
     let archive = source.send_as(&secret, "GET /v1/snapshot", "").await.body;
     let index = reset_index(&source.send(BOOTSTRAP, "").await);
@@ -150,7 +150,7 @@ async fn a_restore_brings_back_whether_the_cluster_was_bootstrapped() {
 
 #[tokio::test]
 async fn a_token_can_be_given_its_ids() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let accessor = "9d0b1c5e-7a3f-4c1f-9c59-0b2b0f0d8a22";
     let asked = json!({"AccessorID": accessor, "SecretID": OWN, "Description": "d"});
     let token = server.token(asked.clone()).await;
@@ -164,7 +164,7 @@ async fn a_token_can_be_given_its_ids() {
 
 #[tokio::test]
 async fn a_clone_has_the_rights_of_its_source() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let policy = server.policy("p", "key_prefix \"\" { policy = \"write\" }").await;
     let source =
         server.token(json!({"Policies": [{"Name": "p"}], "Description": "one", "Local": true})).await;
@@ -179,7 +179,7 @@ async fn a_clone_has_the_rights_of_its_source() {
 
 #[tokio::test]
 async fn an_update_keeps_the_secret_and_changes_the_rest() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     server.policy("p", "").await;
     let token = server.token(json!({"Description": "one"})).await;
     let path = format!("PUT /v1/acl/token/{}", text(&token, "AccessorID"));
@@ -199,7 +199,7 @@ async fn an_update_keeps_the_secret_and_changes_the_rest() {
 
 #[tokio::test]
 async fn a_token_that_expires_says_when() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let token = server.token(json!({"expirationTTL": "90s"})).await;
     assert_eq!(token.get("ExpirationTTL"), None);
     let instant = |field| text(&token, field).parse::<jiff::Timestamp>().unwrap();
@@ -211,9 +211,9 @@ async fn a_token_that_expires_says_when() {
 
 #[tokio::test]
 async fn an_expired_token_is_none() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let archive = Server::made(&server.as_root("GET /v1/acl/token/self", "").await);
-    assert_eq!(archive["SecretID"], ROOT);
+    assert_eq!(archive["SecretID"], MANAGEMENT);
     let root = |accessor: &str, secret: &str, expires: Option<Time>| AclToken {
         accessor_id: accessor.into(),
         secret_id: secret.into(),
@@ -227,7 +227,7 @@ async fn an_expired_token_is_none() {
     };
     let (living, expired) = ("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222");
     let archive = Builder::new(9)
-        .record(kinds::ACL_TOKEN, root(living, ROOT, None).encode())
+        .record(kinds::ACL_TOKEN, root(living, MANAGEMENT, None).encode())
         .record(kinds::ACL_TOKEN, root(expired, OWN, Some(Time::from_unix(1_700_000_000, 5))).encode())
         .archive();
     server.as_root("PUT /v1/snapshot", archive).await.check(200, "");
@@ -240,7 +240,7 @@ async fn an_expired_token_is_none() {
 
 #[tokio::test]
 async fn a_token_cannot_delete_itself() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let token = server.token(json!({"Policies": [{"Name": "global-management"}]})).await;
     let path = format!("DELETE /v1/acl/token/{}", text(&token, "AccessorID"));
     let own = server.send_as(&text(&token, "SecretID"), &path, "").await;
@@ -251,7 +251,7 @@ async fn a_token_cannot_delete_itself() {
 
 #[tokio::test]
 async fn rules_that_are_none_are_refused() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let asked = json!({"Name": "p", "Rules": "key_prefix \"\" { policy = \"dance\" }"}).to_string();
     let refused = server.as_root("PUT /v1/acl/policy", asked).await;
     assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -268,7 +268,7 @@ async fn rules_that_are_none_are_refused() {
 
 #[tokio::test]
 async fn a_policy_gives_its_rights_until_it_is_deleted() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let policy = server.policy("keys", "key_prefix \"\" { policy = \"write\" }").await;
     let secret = text(&server.token(json!({"Policies": [{"ID": policy["ID"]}]})).await, "SecretID");
     let question = r#"[{"Resource": "key", "Segment": "a", "Access": "write"}]"#;
@@ -287,7 +287,7 @@ async fn a_policy_gives_its_rights_until_it_is_deleted() {
 
 #[tokio::test]
 async fn links_bear_the_names_that_things_have_now() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let policy = server.policy("old", "").await;
     let asked = json!({"Name": "r", "Policies": [{"Name": "old"}]}).to_string();
     let role = Server::made(&server.as_root("PUT /v1/acl/role", asked).await);
@@ -306,7 +306,7 @@ async fn links_bear_the_names_that_things_have_now() {
 
 #[tokio::test]
 async fn tokens_are_listed_by_what_they_link_to() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let policy = text(&server.policy("p", "").await, "ID");
     let asked = json!({"Name": "r", "Policies": [{"ID": policy}]}).to_string();
     let role = text(&Server::made(&server.as_root("PUT /v1/acl/role", asked).await), "ID");
@@ -332,7 +332,7 @@ async fn tokens_are_listed_by_what_they_link_to() {
 
 #[tokio::test]
 async fn who_may_only_read_sees_no_secrets_and_changes_nothing() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     server.policy("reader", "acl = \"read\"").await;
     let token = server.token(json!({"Policies": [{"Name": "reader"}]})).await;
     let (accessor, secret) = (text(&token, "AccessorID"), text(&token, "SecretID"));
@@ -362,7 +362,7 @@ async fn who_may_only_read_sees_no_secrets_and_changes_nothing() {
 
 #[tokio::test]
 async fn whoever_has_no_token_sees_nothing() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let refused = "Permission denied: anonymous token lacks permission 'acl:read'. The anonymous token is used \
                    implicitly when a request does not specify a token.";
     for path in
@@ -381,7 +381,7 @@ async fn whoever_has_no_token_sees_nothing() {
 
 #[tokio::test]
 async fn a_list_waits_for_the_next_change() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let index = server.as_root("GET /v1/acl/tokens", "").await.index();
     let waiting = format!("GET /v1/acl/tokens?index={index}&wait=1m");
     let (listed, made) =
@@ -392,7 +392,7 @@ async fn a_list_waits_for_the_next_change() {
 
 #[tokio::test]
 async fn only_questions_that_can_be_answered_are() {
-    let server = Server::guarded().await;
+    let server = Server::guarded(|_| {}).await.anonymous();
     let authorize = "POST /v1/internal/acl/authorize";
     server.as_root(authorize, "[]").await.check(200, "[]");
     let answer = server.as_root(authorize, r#"[{"Resource":"cat","Access":"read"}]"#).await;

@@ -18,50 +18,45 @@ mod roles;
 mod shapes;
 mod tokens;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::middleware::Next;
 use axum::routing::{MethodRouter, get, post, put};
-use axum::{Extension, Router};
 use node::Kind;
 use records::consul::acl::{self, Authorizer, Command};
 use records::consul::{self, Answer};
 use records::{Op, View};
 use serde::Serialize;
 
-use super::access::Caller;
-use super::blocking::{self, Glance, off_thread};
+use super::access::{Caller, Sight};
+use super::blocking;
 use super::kv::{VALUE_HELP, read_body};
 use super::params::{Query, ReadOptions};
-use super::reply::{Failure, Reply, json, read_headers};
+use super::reply::{Failure, Reply, json};
 use super::shape::Shape;
-use super::{App, below};
+use super::{App, Routes};
 
 /// The routes; `through` gives an endpoint what every endpoint has.
-pub(super) fn routes(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Router<App> {
-    let router = Router::new()
+pub(super) fn routes(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes {
+    let each = |methods: MethodRouter<App>| through("GET,PUT,DELETE", methods);
+    Routes::default()
         .route("/v1/acl/bootstrap", through("PUT", put(tokens::bootstrap)))
         .route("/v1/acl/replication", through("GET", get(replication)))
         .route("/v1/internal/acl/authorize", through("POST", post(authorize::answer)))
         .route("/v1/acl/tokens", through("GET", get(tokens::list)))
         .route("/v1/acl/token", through("PUT", put(tokens::create)))
         .route("/v1/acl/token/self", through("GET", get(tokens::read_own)))
+        .below("/v1/acl/token/", || each(get(tokens::read).put(tokens::update).delete(tokens::delete)))
         .route("/v1/acl/policies", through("GET", get(policies::list)))
         .route("/v1/acl/policy", through("PUT", put(policies::create)))
+        .below("/v1/acl/policy/", || each(get(policies::read).put(policies::update).delete(policies::delete)))
+        .below("/v1/acl/policy/name/", || through("GET", get(policies::read_by_name)))
         .route("/v1/acl/roles", through("GET", get(roles::list)))
-        .route("/v1/acl/role", through("PUT", put(roles::create)));
-    let each = |methods: MethodRouter<App>| through("GET,PUT,DELETE", methods);
-    let router = below(router, "/v1/acl/token/", || {
-        each(get(tokens::read).put(tokens::update).delete(tokens::delete))
-    });
-    let router = below(router, "/v1/acl/policy/", || {
-        each(get(policies::read).put(policies::update).delete(policies::delete))
-    });
-    let router = below(router, "/v1/acl/policy/name/", || through("GET", get(policies::read_by_name)));
-    let router =
-        below(router, "/v1/acl/role/", || each(get(roles::read).put(roles::update).delete(roles::delete)));
-    below(router, "/v1/acl/role/name/", || through("GET", get(roles::read_by_name)))
+        .route("/v1/acl/role", through("PUT", put(roles::create)))
+        .below("/v1/acl/role/", || each(get(roles::read).put(roles::update).delete(roles::delete)))
+        .below("/v1/acl/role/name/", || through("GET", get(roles::read_by_name)))
 }
 
 /// Lets a request through where access is controlled.
@@ -132,41 +127,30 @@ struct Seen<T> {
 /// What a read finds once it satisfies the options, for those who may see it. `is_found` tells whether what was
 /// asked for is there.
 async fn read<T: Send + 'static>(
-    app: &App,
     caller: &Caller,
     options: ReadOptions,
     find: impl Fn(&View) -> Result<Answer<T>, records::Error> + Clone + Send + 'static,
     is_found: fn(&T) -> bool,
 ) -> Result<Seen<T>, Failure> {
-    // Who may not see the answer doesn't wait for it either.
-    caller.now().await?.acl_read()?;
-    let glance = {
-        let find = find.clone();
-        move |view: &View| {
-            let answer = find(view)?;
-            Ok(Glance { index: answer.index, found: is_found(&answer.value) })
-        }
+    let find = move |view: &View, sight: &mut Sight| {
+        sight.may.acl_read()?;
+        let Answer { index, value } = find(view)?;
+        Ok(Answer { index, value: (value, sight.may.clone()) })
     };
-    let seen = blocking::view(&app.node, options, glance).await?;
-    let caller = caller.clone();
-    off_thread(move || {
-        let reader = caller.on(&seen.view)?;
-        reader.acl_read()?;
-        let Answer { index, value } = find(&seen.view)?;
-        Ok::<_, Failure>(Seen { value, reader, headers: read_headers(index, seen.freshness) })
-    })
-    .await
+    let (headers, (value, reader)) =
+        blocking::read(caller, options, find, move |(value, _)| is_found(value)).await?;
+    Ok(Seen { value, reader, headers })
 }
 
 /// Makes a change for those who may make it.
 async fn change(app: &App, caller: &Caller, command: Command) -> Result<acl::Reply, Failure> {
-    caller.now().await?.acl_write()?;
+    caller.vet(|_, may| Ok(may.acl_write()?)).await?;
     settle(app.node.change(Op::Consul(consul::Command::Acl(command))).await?)
 }
 
 /// Deletes something for those who may do it; `what` it is ends the refusal if it is not there.
 async fn delete(app: &App, caller: &Caller, query: &Query, command: Command, what: &str) -> Reply {
-    caller.now().await?.acl_write()?;
+    caller.vet(|_, may| Ok(may.acl_write()?)).await?;
     // What goes frees space.
     match settle(app.node.change_on_full_disk(Op::Consul(consul::Command::Acl(command))).await?)? {
         acl::Reply::Deleted => Ok(json(query, &true)),

@@ -79,29 +79,26 @@ pub(super) async fn delete(
 }
 
 pub(super) async fn read(
-    State(app): State<App>,
     caller: Caller,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Reply {
     let id = name(&uri, PATH, "Missing policy ID")?;
-    show(&app, &caller, &query, &headers, move |view| acl::policy(view, &id)).await
+    show(&caller, &query, &headers, move |view| acl::policy(view, &id)).await
 }
 
 pub(super) async fn read_by_name(
-    State(app): State<App>,
     caller: Caller,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Reply {
     let name = name(&uri, "/v1/acl/policy/name/", "Missing policy Name")?;
-    show(&app, &caller, &query, &headers, move |view| acl::policy_by_name(view, &name)).await
+    show(&caller, &query, &headers, move |view| acl::policy_by_name(view, &name)).await
 }
 
 async fn show(
-    app: &App,
     caller: &Caller,
     query: &Query,
     headers: &HeaderMap,
@@ -109,22 +106,17 @@ async fn show(
 ) -> Reply {
     let options = ReadOptions::parse(query)?;
     refuse_tenancy(query, headers)?;
-    let seen = read_state(app, caller, options, find, Option::is_some).await?;
+    let seen = read_state(caller, options, find, Option::is_some).await?;
     let missing = || Failure::not_found("Requested policy does not exist: ACL not found");
     let policy = seen.value.ok_or_else(missing)?;
     Ok((seen.headers, json(query, &Shown(&policy))).into_response())
 }
 
-pub(super) async fn list(
-    State(app): State<App>,
-    caller: Caller,
-    Extension(query): Extension<Query>,
-    headers: HeaderMap,
-) -> Reply {
+pub(super) async fn list(caller: Caller, Extension(query): Extension<Query>, headers: HeaderMap) -> Reply {
     let options = ReadOptions::parse(&query)?;
     refuse_tenancy(&query, &headers)?;
     let find = |view: &View| acl::policies(view);
-    let seen = read_state(&app, &caller, options, find, |_| true).await?;
+    let seen = read_state(&caller, options, find, |_| true).await?;
     let policies: Vec<_> = seen.value.iter().map(ListedPolicy::new).collect();
     Ok((seen.headers, json(&query, &policies)).into_response())
 }

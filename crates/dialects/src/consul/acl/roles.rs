@@ -79,29 +79,26 @@ pub(super) async fn delete(
 }
 
 pub(super) async fn read(
-    State(app): State<App>,
     caller: Caller,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Reply {
     let id = name(&uri, PATH, "Missing role ID")?;
-    show(&app, &caller, &query, &headers, move |view| acl::role(view, &id)).await
+    show(&caller, &query, &headers, move |view| acl::role(view, &id)).await
 }
 
 pub(super) async fn read_by_name(
-    State(app): State<App>,
     caller: Caller,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Reply {
     let name = name(&uri, "/v1/acl/role/name/", "Missing role Name")?;
-    show(&app, &caller, &query, &headers, move |view| acl::role_by_name(view, &name)).await
+    show(&caller, &query, &headers, move |view| acl::role_by_name(view, &name)).await
 }
 
 async fn show(
-    app: &App,
     caller: &Caller,
     query: &Query,
     headers: &HeaderMap,
@@ -109,24 +106,19 @@ async fn show(
 ) -> Reply {
     let options = ReadOptions::parse(query)?;
     refuse_tenancy(query, headers)?;
-    let seen = read_state(app, caller, options, find, Option::is_some).await?;
+    let seen = read_state(caller, options, find, Option::is_some).await?;
     let missing = || Failure::not_found("Requested role does not exist: ACL not found");
     let role = seen.value.ok_or_else(missing)?;
     Ok((seen.headers, json(query, &Shown(&role))).into_response())
 }
 
 /// Every role, or those that link to the policy whose id is `?policy=`.
-pub(super) async fn list(
-    State(app): State<App>,
-    caller: Caller,
-    Extension(query): Extension<Query>,
-    headers: HeaderMap,
-) -> Reply {
+pub(super) async fn list(caller: Caller, Extension(query): Extension<Query>, headers: HeaderMap) -> Reply {
     let options = ReadOptions::parse(&query)?;
     refuse_tenancy(&query, &headers)?;
     let policy = query.filled("policy").map(str::to_owned);
     let find = move |view: &View| acl::roles(view, policy.as_deref());
-    let seen = read_state(&app, &caller, options, find, |_| true).await?;
+    let seen = read_state(&caller, options, find, |_| true).await?;
     let roles: Vec<_> = seen.value.iter().map(Shown).collect();
     Ok((seen.headers, json(&query, &roles)).into_response())
 }

@@ -16,7 +16,7 @@ use super::shapes::Bootstrapped;
 use super::{change, decode, decode_if_any, granted, read as read_state, settle_id};
 use crate::consul::App;
 use crate::consul::access::Caller;
-use crate::consul::blocking;
+use crate::consul::blocking::{self, Glance, off_thread};
 use crate::consul::catalog::name;
 use crate::consul::params::{Query, ReadOptions, below, refuse_tenancy};
 use crate::consul::reply::{Failure, Reply, json, read_headers};
@@ -140,7 +140,7 @@ pub(super) async fn read(
     }
     let node = app.node.clone();
     let find = move |view: &View| told_at_once(node.now_ms(), |now_ms| acl::token(view, &accessor, now_ms));
-    let seen = read_state(&app, &caller, options, find, |_| true).await?;
+    let seen = read_state(&caller, options, find, |_| true).await?;
     let mut token = seen.value.map_err(Failure::denied)?;
     redact(&mut token, &seen.reader);
     Ok((seen.headers, json(&query, &Shown(&token))).into_response())
@@ -156,13 +156,18 @@ pub(super) async fn read_own(
     if caller.secret().is_empty() {
         return Err(Failure::denied(MISSING));
     }
-    let node = app.node.clone();
+    let (node, secret) = (app.node.clone(), caller.secret().clone());
     let find = move |view: &View| {
-        told_at_once(node.now_ms(), |now_ms| acl::token_by_secret(view, caller.secret(), now_ms))
+        told_at_once(node.now_ms(), |now_ms| acl::token_by_secret(view, secret.expose(), now_ms))
     };
-    let (freshness, Answer { index, value }) = blocking::read(&app.node, options, find).await?;
+    let glance = {
+        let find = find.clone();
+        move |view: &View| Ok(Glance { index: find(view)?.index, found: true })
+    };
+    let seen = blocking::view(&app.node, options, glance).await?;
+    let Answer { index, value } = off_thread(move || find(&seen.view)).await?;
     let token = value.map_err(Failure::denied)?;
-    Ok((read_headers(index, freshness), json(&query, &Shown(&token))).into_response())
+    Ok((read_headers(index, seen.freshness), json(&query, &Shown(&token))).into_response())
 }
 
 /// A token, or why there is none. Whoever waits for a token that is not there is told so at once.
@@ -197,7 +202,7 @@ pub(super) async fn list(
             acl::tokens(view, filter, node.now_ms())
         }
     };
-    let mut seen = read_state(&app, &caller, options, find, |_| true).await?;
+    let mut seen = read_state(&caller, options, find, |_| true).await?;
     for token in &mut seen.value {
         redact(token, &seen.reader);
         // Not among what is listed.

@@ -71,7 +71,7 @@ pub enum Error {
         offset: u64,
     },
     /// A second record about the same thing.
-    #[error("a second {} record at byte {offset} for {id}", kinds::name(*.kind))]
+    #[error("a second {} record at byte {offset}{}", kinds::name(*.kind), about(*.kind, id))]
     Duplicate {
         /// The type of both.
         kind: u8,
@@ -80,6 +80,11 @@ pub enum Error {
         /// What both are about.
         id: Id,
     },
+}
+
+/// What a message says of a record's id. A token without accessor has its secret for one.
+fn about(kind: u8, id: &Id) -> String {
+    if kind == kinds::ACL_TOKEN { String::new() } else { format!(" for {id}") }
 }
 
 impl From<hashicorp::Error> for Error {

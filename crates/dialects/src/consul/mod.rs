@@ -18,7 +18,7 @@ mod forward;
 mod guard;
 mod health;
 mod kv;
-mod measure;
+mod operation;
 mod params;
 mod reply;
 mod session;
@@ -35,6 +35,8 @@ use node::Node;
 
 use forward::Forwarder;
 use guard::Gate;
+
+pub use operation::operation;
 
 /// What every handler has at hand.
 #[derive(Clone)]

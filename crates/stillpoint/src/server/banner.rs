@@ -1,6 +1,7 @@
 //! What the server says once it serves: where it is, and commands to try. Each of them works as printed.
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use node::Node;
 
@@ -30,6 +31,19 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
     }
     // Nobody may be listening to stderr.
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Says the same in one line of the log.
+pub(super) fn log(node: &Node, listeners: &Listeners, over_tls: bool) {
+    let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        consul = address(listeners.consul_address()),
+        native = address(listeners.native_address()),
+        tls = over_tls,
+        data_dir = %node.settings().data_dir.display(),
+        "stillpoint serves"
+    );
 }
 
 /// Commands for the first five minutes.

@@ -35,6 +35,10 @@ impl Address {
     /// `http://` a missing port is 80, behind `https://` 443, as in any URL.
     pub fn parse(text: &str, default_port: u16) -> Result<Address, AddressError> {
         let text = text.trim();
+        // First, so that nothing else quotes the text.
+        if text.contains(['@', '?', '#']) {
+            return Err(AddressError::Extra);
+        }
         let (url, bare) = match text.split_once("://") {
             None => (format!("http://{text}"), true),
             Some(("http" | "https", _)) => (text.to_owned(), false),
@@ -42,9 +46,6 @@ impl Address {
             Some(_) => return Err(AddressError::Scheme(text.into())),
         };
         let malformed = |cause: &str| AddressError::Malformed(text.into(), cause.into());
-        if text.contains(['@', '?', '#']) {
-            return Err(AddressError::Extra);
-        }
         let mut url = Url::parse(&url).map_err(|error| malformed(&error.to_string()))?;
         if bare && !has_port(text) {
             url.set_port(Some(default_port)).map_err(|()| malformed("it cannot have a port"))?;
@@ -181,7 +182,9 @@ mod tests {
         assert!(matches!(refused("ftp://h"), AddressError::Scheme(_)));
         assert!(matches!(refused("http://"), AddressError::Malformed(..)));
         assert!(matches!(refused("host:notaport"), AddressError::Malformed(..)));
-        assert_eq!(refused("user:secret@host"), AddressError::Extra);
+        for secret in ["user:secret@host", "ftp://user:secret@host", "unix://secret@/", "h:x?token=secret"] {
+            assert_eq!(refused(secret), AddressError::Extra);
+        }
     }
 
     #[test]

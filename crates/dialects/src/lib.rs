@@ -2,3 +2,6 @@
 
 pub mod consul;
 pub mod native;
+mod request;
+
+pub use request::{Operation, REQUEST_ID, observed};

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::blobs::{Blob, Digest, Incoming};
 use crate::clock;
-use crate::error::{Error, Kind, Result, blocking};
+use crate::error::{Error, Kind, Result, blocking, to_the_end};
 use crate::node::Node;
 use crate::restore::Body;
 use crate::save::Consistency;
@@ -93,16 +93,23 @@ impl Node {
         self.confirm_leader().await?;
         let name = name.unwrap_or_else(|| self.default_name(scope));
         let node = self.clone();
-        let run = |running| node.clone().write_snapshot(scope, name, level, running);
-        self.run_task(Uuid::now_v7(), TaskKind::Save, scope, Step::Write, run).await
+        to_the_end(async move {
+            let run = |running| node.clone().write_snapshot(scope, name, level, running);
+            node.run_task(Uuid::now_v7(), TaskKind::Save, scope, Step::Write, run).await
+        })
+        .await
     }
 
     /// Puts an archive into the catalog, after verifying all of it.
     pub async fn upload_snapshot(&self, scope: Scope, name: Name, body: Body) -> Result<Snapshot> {
         self.confirm_leader().await?;
         let node = self.clone();
-        let run = |running| node.clone().take_snapshot_in(scope, name, body, running);
-        self.run_task(Uuid::now_v7(), TaskKind::Upload, scope, Step::Receive, run).await
+        // A task that was dropped in the middle would be listed as running for ever.
+        to_the_end(async move {
+            let run = |running| node.clone().take_snapshot_in(scope, name, body, running);
+            node.run_task(Uuid::now_v7(), TaskKind::Upload, scope, Step::Receive, run).await
+        })
+        .await
     }
 
     /// Removes a snapshot from the catalog; its bytes go once nobody reads them.

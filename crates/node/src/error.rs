@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tracing::{Instrument, Span};
+
 /// What a caller can do about a failure. Each dialect maps kinds to its own statuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -163,12 +165,30 @@ pub(crate) fn disk_full() -> Error {
         .hint("free space there; reads, deletes and saves go on")
 }
 
+/// Runs `work` to its end, even if this future is dropped; a panic in it becomes an error.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(result) => result,
+        Err(panic) => Err(stopped(panic)),
+    }
+}
+
 /// Runs `work` off the async threads; a panic in it becomes an error.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
+    let request = Span::current();
+    match tokio::task::spawn_blocking(move || request.in_scope(work)).await {
         Ok(result) => result,
-        Err(panic) => Err(Error::new(Kind::Internal, format!("a worker stopped: {panic}"))),
+        Err(panic) => Err(stopped(panic)),
     }
+}
+
+/// What is left of work that panicked. The panic's own words may hold what clients sent: its place is logged.
+fn stopped(error: tokio::task::JoinError) -> Error {
+    let why =
+        if error.is_panic() { "the server made a mistake; its log knows more" } else { "it was cancelled" };
+    Error::new(Kind::Internal, format!("a worker stopped: {why}"))
 }

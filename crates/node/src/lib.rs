@@ -9,6 +9,7 @@ mod catalog;
 mod clock;
 mod data_dir;
 mod error;
+mod gauges;
 mod machine;
 mod metrics;
 mod node;

@@ -1,8 +1,10 @@
-//! What is counted and measured, rendered as Prometheus text.
+//! What is counted and timed as it happens. What is only looked at when somebody asks stands in `gauges.rs`.
 
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -10,105 +12,219 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use records::Scope;
 
-use crate::node::Node;
+use crate::tasks::TaskKind;
 
-/// Which operation, through which dialect, on which scope, and how it went.
+/// Which operation, through which dialect, and how it went. Labels are words of ours, never a client's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OperationLabels {
     /// `consul`, `native`, …
     pub dialect: &'static str,
-    /// `save`, `restore`, `undo`, `read`, `write`.
+    /// `save`, `restore`, `undo`, `read`, `write`, …
     pub operation: &'static str,
-    /// `ok`, or the name of the error's kind.
+    /// `ok`, `cut`, or the name of the error's kind.
     pub outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ScopeLabels {
+struct TaskLabels {
+    kind: &'static str,
     scope: &'static str,
 }
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndedTaskLabels {
+    kind: &'static str,
+    scope: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ScopeLabels {
+    pub(crate) scope: &'static str,
+}
+
+/// Durations by some labels.
+type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// The node's counters and histograms.
 pub struct Metrics {
     operations: Family<OperationLabels, Counter>,
-    seconds: Family<OperationLabels, Histogram, fn() -> Histogram>,
-    bytes: Family<OperationLabels, Counter>,
+    operation_durations: Durations<OperationLabels>,
+    received_bytes: Family<OperationLabels, Counter>,
+    sent_bytes: Family<OperationLabels, Counter>,
+    running_tasks: Family<TaskLabels, Gauge>,
+    task_durations: Durations<EndedTaskLabels>,
+    task_bytes: Family<EndedTaskLabels, Counter>,
+    hold_durations: Durations<ScopeLabels>,
+    captures: Mutex<Captures>,
+    began: Instant,
+}
+
+/// The captures that are held, and when the last one became a complete archive.
+#[derive(Default)]
+struct Captures {
+    /// Oldest first; the number tells those of one instant apart.
+    held: BTreeMap<Scope, BTreeSet<(Instant, u64)>>,
+    taken: u64,
+    saved: BTreeMap<Scope, Instant>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         // From 0.5 ms to about 17 minutes.
-        let seconds: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 22));
+        let durations: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 22));
         Metrics {
             operations: Family::default(),
-            seconds: Family::new_with_constructor(seconds),
-            bytes: Family::default(),
+            operation_durations: Family::new_with_constructor(durations),
+            received_bytes: Family::default(),
+            sent_bytes: Family::default(),
+            running_tasks: Family::default(),
+            task_durations: Family::new_with_constructor(durations),
+            task_bytes: Family::default(),
+            hold_durations: Family::new_with_constructor(durations),
+            captures: Mutex::default(),
+            began: Instant::now(),
         }
     }
 }
 
 impl Metrics {
-    /// Counts an operation that took `elapsed` and moved `bytes` of archive.
-    pub fn record(&self, labels: OperationLabels, elapsed: Duration, bytes: u64) {
+    /// Counts an operation that took `elapsed`, and the bytes of its request's and its answer's body.
+    pub fn record(&self, labels: OperationLabels, elapsed: Duration, received: u64, sent: u64) {
         self.operations.get_or_create(&labels).inc();
-        self.seconds.get_or_create(&labels).observe(elapsed.as_secs_f64());
-        if bytes > 0 {
-            self.bytes.get_or_create(&labels).inc_by(bytes);
+        self.operation_durations.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        for (bytes, family) in [(received, &self.received_bytes), (sent, &self.sent_bytes)] {
+            if bytes > 0 {
+                family.get_or_create(&labels).inc_by(bytes);
+            }
         }
+    }
+
+    /// Counts a capture as held until the answer is dropped.
+    pub(crate) fn hold(self: &Arc<Self>, scope: Scope) -> Hold {
+        let mut captures = self.captures();
+        captures.taken += 1;
+        let since = (Instant::now(), captures.taken);
+        captures.held.entry(scope).or_default().insert(since);
+        Hold { metrics: Arc::clone(self), scope, since }
+    }
+
+    /// Notes that an archive of `scope` has reached its reader completely.
+    pub(crate) fn saved(&self, scope: Scope) {
+        self.captures().saved.insert(scope, Instant::now());
+    }
+
+    /// How long ago that was the last time, since this node began.
+    pub(crate) fn since_saved(&self, scope: Scope) -> Option<Duration> {
+        self.captures().saved.get(&scope).map(Instant::elapsed)
+    }
+
+    /// How many captures of `scope` are held, and the age of the oldest.
+    pub(crate) fn held(&self, scope: Scope) -> (usize, Duration) {
+        let captures = self.captures();
+        let Some(held) = captures.held.get(&scope) else { return Default::default() };
+        (held.len(), held.first().map_or(Duration::ZERO, |(since, _)| since.elapsed()))
+    }
+
+    /// How long the node has been open.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Counts a task as running until the answer is dropped.
+    pub(crate) fn task(self: &Arc<Self>, kind: TaskKind, scope: Scope) -> RunningTask {
+        let labels = TaskLabels { kind: kind.name(), scope: scope.name() };
+        self.running_tasks.get_or_create(&labels).inc();
+        RunningTask { metrics: Arc::clone(self), labels, began: Instant::now() }
+    }
+
+    /// Names everything that is counted here.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let seconds =
+            |registry: &mut Registry, name: &str, help: &str, family: Durations<OperationLabels>| {
+                registry.register_with_unit(name, help, Unit::Seconds, family);
+            };
+        registry.register("operations", "Requests that were answered or given up", self.operations.clone());
+        seconds(
+            registry,
+            "operation_duration",
+            "From a request's head to the end of its answer",
+            self.operation_durations.clone(),
+        );
+        for (name, help, family) in [
+            ("operation_received", "Bytes of requests' bodies", &self.received_bytes),
+            ("operation_sent", "Bytes of answers' bodies", &self.sent_bytes),
+        ] {
+            registry.register_with_unit(name, help, Unit::Bytes, family.clone());
+        }
+        registry.register("tasks_running", "Tasks that run on this node", self.running_tasks.clone());
+        registry.register_with_unit(
+            "task_duration",
+            "How long tasks took that ended on this node",
+            Unit::Seconds,
+            self.task_durations.clone(),
+        );
+        registry.register_with_unit(
+            "task_archive",
+            "Archive bytes that they wrote, received or unpacked",
+            Unit::Bytes,
+            self.task_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "capture_hold",
+            "How long captures were held, which keeps no writer waiting",
+            Unit::Seconds,
+            self.hold_durations.clone(),
+        );
+    }
+
+    fn captures(&self) -> MutexGuard<'_, Captures> {
+        self.captures.lock().expect("no panic while held")
     }
 }
 
-impl Node {
-    /// All metrics in Prometheus' text form.
-    pub fn render_metrics(&self) -> String {
-        let mut registry = Registry::with_prefix("stillpoint");
-        let metrics = self.metrics();
-        registry.register(
-            "operations",
-            "Operations by dialect, kind and outcome",
-            metrics.operations.clone(),
-        );
-        registry.register_with_unit(
-            "operation_duration",
-            "Their durations",
-            Unit::Seconds,
-            metrics.seconds.clone(),
-        );
-        registry.register_with_unit(
-            "archive_moved",
-            "Archive bytes saved or restored",
-            Unit::Bytes,
-            metrics.bytes.clone(),
-        );
-        self.register_gauges(&mut registry);
-        let mut out = String::new();
-        text::encode(&mut out, &registry).expect("a String takes every write");
-        out
-    }
+/// A capture that is held. Dropping it ends that.
+pub(crate) struct Hold {
+    metrics: Arc<Metrics>,
+    scope: Scope,
+    since: (Instant, u64),
+}
 
-    fn register_gauges(&self, registry: &mut Registry) {
-        let status = self.status();
-        let mut gauge = |name: &str, help: &str, value: u64| {
-            let gauge: Gauge = Gauge::default();
-            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-            registry.register(name, help, gauge);
-        };
-        gauge("leader", "1 while this node leads the control group", u64::from(self.group().is_leader()));
-        gauge("raft_term", "The term of the control group", status.term);
-        gauge("raft_applied_index", "The last log entry applied here", status.applied.map_or(0, |p| p.index));
-        gauge("disk_free_bytes", "Free bytes on the disk of the data directory", self.free_bytes());
-        let indexes: Family<ScopeLabels, Gauge> = Family::default();
-        let snapshots: Family<ScopeLabels, Gauge> = Family::default();
-        for scope in Scope::ALL {
-            let labels = ScopeLabels { scope: scope.name() };
-            indexes.get_or_create(&labels).set(self.records().state(scope).index.cast_signed());
-            let last = self.snapshots(Some(scope)).unwrap_or_default().iter().map(|s| s.created_at_ms).max();
-            if let Some(last) = last {
-                let age_s = self.now_ms().saturating_sub(last) / 1000;
-                snapshots.get_or_create(&labels).set(age_s.cast_signed());
-            }
+impl Hold {
+    /// What notes a complete archive, even after the capture is no longer held.
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(held) = self.metrics.captures().held.get_mut(&self.scope) {
+            held.remove(&self.since);
         }
-        registry.register("state_index", "The state index of a scope", indexes);
-        registry.register("last_snapshot_age_seconds", "Age of the newest stored snapshot", snapshots);
+        let labels = ScopeLabels { scope: self.scope.name() };
+        self.metrics.hold_durations.get_or_create(&labels).observe(self.since.0.elapsed().as_secs_f64());
+    }
+}
+
+/// A task that runs here. Dropping it ends that.
+pub(crate) struct RunningTask {
+    metrics: Arc<Metrics>,
+    labels: TaskLabels,
+    began: Instant,
+}
+
+impl RunningTask {
+    /// Counts the end of the task, which has dealt with `bytes` of an archive.
+    pub(crate) fn end(self, outcome: &'static str, bytes: u64) {
+        let labels = EndedTaskLabels { kind: self.labels.kind, scope: self.labels.scope, outcome };
+        self.metrics.task_durations.get_or_create(&labels).observe(self.began.elapsed().as_secs_f64());
+        self.metrics.task_bytes.get_or_create(&labels).inc_by(bytes);
+    }
+}
+
+impl Drop for RunningTask {
+    fn drop(&mut self) {
+        self.metrics.running_tasks.get_or_create(&self.labels).dec();
     }
 }

@@ -46,7 +46,7 @@ struct Inner {
     restoring: Mutex<HashSet<Scope>>,
     names: tokio::sync::Mutex<()>,
     free_bytes: AtomicU64,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     session_timers: SessionTimers,
     closing: watch::Sender<bool>,
 }
@@ -165,7 +165,7 @@ impl Node {
                 restoring: Mutex::default(),
                 names: tokio::sync::Mutex::default(),
                 free_bytes,
-                metrics: Metrics::default(),
+                metrics: Arc::default(),
                 session_timers: SessionTimers::default(),
                 closing: watch::Sender::new(false),
             }),
@@ -239,7 +239,7 @@ impl Node {
     /// Pins `scope` for an archive. No log write: a server with a full disk can still be saved.
     pub async fn capture(&self, scope: Scope, consistency: Consistency) -> Result<Capture> {
         let seen = self.view(scope, consistency).await?;
-        Capture::new(seen.view, seen.freshness)
+        Capture::new(seen.view, seen.freshness, self.metrics().hold(scope))
     }
 
     /// Follows the state index of `scope`, to wait for a change.
@@ -299,7 +299,7 @@ impl Node {
     }
 
     /// What is counted and measured.
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Arc<Metrics> {
         &self.inner.metrics
     }
 

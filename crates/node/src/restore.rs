@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::blobs::{Blob, Digest};
-use crate::error::{self, Error, Kind, Result, blocking};
+use crate::error::{self, Error, Kind, Result, blocking, to_the_end};
 use crate::node::Node;
 use crate::secret::Secret;
 use crate::stager::StagedImage;
@@ -118,8 +118,8 @@ impl Node {
         self.confirm_leader().await?;
         let node = self.clone();
         let id = request.task.unwrap_or_else(Uuid::now_v7);
-        // On a task of its own: what has begun to change data finishes.
-        let work = tokio::spawn(async move {
+        // What has begun to change data finishes.
+        to_the_end(async move {
             let scope = request.scope;
             let _only = node.only_restore(scope)?;
             let step = match origin {
@@ -128,8 +128,8 @@ impl Node {
             };
             let run = |running| node.clone().run_restore(request, origin, running);
             node.run_task(id, TaskKind::Restore, scope, step, run).await
-        });
-        work.await.map_err(|panic| Error::new(Kind::Internal, format!("the restore stopped: {panic}")))?
+        })
+        .await
     }
 
     async fn run_restore(
@@ -194,7 +194,7 @@ impl Node {
     pub async fn undo(&self, scope: Scope, image: Option<Uuid>) -> Result<Undone> {
         self.confirm_leader().await?;
         let node = self.clone();
-        let work = tokio::spawn(async move {
+        to_the_end(async move {
             let _only = node.only_restore(scope)?;
             let previous = node.records().state(scope).previous.map(|previous| previous.generation.image);
             let nothing = || Error::new(Kind::Conflict, format!("there is nothing to undo in scope {scope}"));
@@ -220,8 +220,8 @@ impl Node {
                 }
             };
             node.run_task(id, TaskKind::Undo, scope, Step::Commit, run).await
-        });
-        work.await.map_err(|panic| Error::new(Kind::Internal, format!("the undo stopped: {panic}")))?
+        })
+        .await
     }
 
     /// Stages the image of another node's restore, and returns the digest of its records. When this returns,
@@ -354,7 +354,7 @@ impl Verified {
 fn refused(reply: Reply) -> Error {
     match reply {
         Reply::Refused(refusal) => Error::new(Kind::Conflict, refusal.to_string()),
-        other => Error::new(Kind::Internal, format!("an unexpected reply: {other:?}")),
+        _ => Error::new(Kind::Internal, "an unexpected reply of the state machine"),
     }
 }
 

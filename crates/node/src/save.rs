@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{self, Error, Kind, Result};
 use crate::machine;
+use crate::metrics::Hold;
 
 /// How fresh a read has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -40,6 +41,7 @@ pub struct Capture {
     meta: hashicorp::Meta,
     freshness: Freshness,
     warnings: Vec<String>,
+    hold: Hold,
 }
 
 /// Bytes handed on at a time.
@@ -58,7 +60,7 @@ const NON_VOTER: i64 = 1;
 const COMPRESSION_WORKERS: usize = 2;
 
 impl Capture {
-    pub(crate) fn new(view: View, freshness: Freshness) -> Result<Capture> {
+    pub(crate) fn new(view: View, freshness: Freshness, hold: Hold) -> Result<Capture> {
         let Scope::Consul = view.scope();
         let totals = view.totals()?;
         let meta = consul_meta(&view, &totals)?;
@@ -69,7 +71,7 @@ impl Capture {
                 "the archive holds {n} Consul Enterprise records: the community edition cannot restore it"
             )],
         };
-        Ok(Capture { view, meta, freshness, warnings })
+        Ok(Capture { view, meta, freshness, warnings, hold })
     }
 
     /// The archive's metadata.
@@ -118,7 +120,10 @@ impl Capture {
     pub fn stream(self, level: Level) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
         let runtime = Handle::current();
+        let (scope, metrics) = (self.view.scope(), self.hold.metrics());
+        let request = tracing::Span::current();
         let writer = tokio::task::spawn_blocking(move || {
+            let _entered = request.enter();
             let out = ChannelWriter { sender, runtime, chunk: BytesMut::new() };
             let written =
                 self.write(out, level).and_then(|mut out| out.flush().map_err(error::io("send the archive")));
@@ -131,11 +136,14 @@ impl Capture {
             receiver.recv().await.map(|chunk| (Ok(chunk), receiver))
         });
         // The end of the chunks is the archive's only if its writer says so: it may have failed, or panicked.
-        let end = stream::once(writer).filter_map(|ended| {
+        let end = stream::once(writer).filter_map(move |ended| {
             let failed = match ended {
                 Ok(written) => written.err(),
                 Err(panic) => Some(io::Error::other(panic)),
             };
+            if failed.is_none() {
+                metrics.saved(scope);
+            }
             std::future::ready(failed.map(Err))
         });
         chunks.chain(end)

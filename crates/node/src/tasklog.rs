@@ -87,21 +87,23 @@ impl Node {
         };
         running.overlay(&mut task);
         self.write_tasks(vec![task.clone()]).await?;
-        tracing::info!(task = %id, ?kind, %scope, "task begun");
+        tracing::info!(task = %id, kind = kind.name(), %scope, "task begun");
+        let measured = self.metrics().task(kind, scope);
         let ended = work(Arc::clone(&running)).await;
         running.overlay(&mut task);
         let unknown = match &ended {
             Ok(outcome) => {
                 succeed(&mut task, serde_json::to_value(outcome).ok(), self.now_ms());
-                tracing::info!(task = %id, ?kind, %scope, "task done");
+                tracing::info!(task = %id, kind = kind.name(), %scope, "task done");
                 false
             }
             Err(error) => {
-                tracing::warn!(task = %id, ?kind, %scope, %error, "task failed");
+                tracing::warn!(task = %id, kind = kind.name(), %scope, %error, "task failed");
                 fail(&mut task, error, self.now_ms());
                 error.cause::<groups::Error>().is_some_and(groups::Error::outcome_unknown)
             }
         };
+        measured.end(outcome_name(&ended, &task), task.done);
         // With an unknown outcome the task stays running: the log will tell, and upkeep records it.
         if !unknown && let Err(error) = self.write_tasks(vec![task]).await {
             tracing::warn!(task = %id, %error, "record the end of a task; upkeep will");
@@ -182,6 +184,15 @@ fn fail(task: &mut Task, error: &Error, now: u64) {
     task.failure =
         Some(Failure { kind: error.kind().name().to_owned(), message: error.message().to_owned() });
     (task.updated_at_ms, task.ended_at_ms) = (now, Some(now));
+}
+
+/// How a task ended, as metrics call it.
+fn outcome_name<T>(ended: &Result<T>, task: &Task) -> &'static str {
+    match ended {
+        Ok(_) => "ok",
+        Err(_) if task.state == TaskState::Cancelled => "cancelled",
+        Err(error) => error.kind().name(),
+    }
 }
 
 fn encode(task: &Task) -> Vec<u8> {

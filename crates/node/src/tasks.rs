@@ -70,6 +70,18 @@ pub enum TaskKind {
     Upload,
 }
 
+impl TaskKind {
+    /// The kind's name in the native API and in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            TaskKind::Save => "save",
+            TaskKind::Restore => "restore",
+            TaskKind::Undo => "undo",
+            TaskKind::Upload => "upload",
+        }
+    }
+}
+
 /// How a task stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

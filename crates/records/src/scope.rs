@@ -51,6 +51,14 @@ impl Scope {
         }
     }
 
+    /// Whether ids of this record type can be what nobody but their bearer should know.
+    pub(crate) fn id_may_be_secret(self, kind: u8) -> bool {
+        match self {
+            // A token without accessor has its secret for an id.
+            Scope::Consul => kind == archive::consul::kinds::ACL_TOKEN,
+        }
+    }
+
     /// The archive rank of a record type.
     pub(crate) fn rank(self, kind: u8) -> u8 {
         match self {

@@ -281,7 +281,10 @@ impl<'a, 's> Filler<'a, 's> {
                 Some(_) => break,
             }
         }
-        let reason = format!("there is another one for {:?}", String::from_utf8_lossy(id_of(&key)));
+        let reason = match self.scope.id_may_be_secret(kind) {
+            true => "there is another one".to_owned(),
+            false => format!("there is another one for {:?}", String::from_utf8_lossy(id_of(&key))),
+        };
         Err(Error::Record { position: self.position, kind, reason })
     }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use client::{Address, AddressError, native};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::target::Target;
@@ -89,6 +90,35 @@ pub(crate) struct ServerArgs {
     /// Listen beyond this machine even without TLS or access control
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// Form of the log lines on stderr [default: text]
+    #[arg(long, value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
+    /// How much is logged [default: info]
+    #[arg(long, value_enum)]
+    pub(crate) log_level: Option<LogLevel>,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object per line.
+    Json,
+}
+
+/// The least important lines that are logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
 }
 
 /// Where an API listens, if it does.

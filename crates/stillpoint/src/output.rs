@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::exit::{ExitCode, Meaning};
 
 /// An error and what led to it, in one line. Some errors name their cause themselves: no need to say it twice.
-fn with_causes(error: &anyhow::Error) -> String {
+pub(crate) fn with_causes(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told {
         told if told.contains(&cause) => told,
         told if told.is_empty() => cause,

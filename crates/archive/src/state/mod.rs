@@ -25,7 +25,7 @@ pub use records::{Record, Records, write_record};
 pub use structure::Opaque;
 pub use verify::{Checker, Count, Options, Seen, Verdict, verify};
 
-use crate::{hashicorp, msgpack};
+use crate::{consul, hashicorp, msgpack};
 
 /// Why a state is refused. Offsets count bytes of `state.bin`.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ pub enum Error {
         offset: u64,
     },
     /// A second record about the same thing.
-    #[error("a second {} record at byte {offset} for {id}", product.kind_name(*.kind))]
+    #[error("a second {} record at byte {offset}{}", product.kind_name(*.kind), about(*.product, *.kind, id))]
     Duplicate {
         /// Whose records they are.
         product: Product,
@@ -82,6 +82,14 @@ pub enum Error {
         /// What both are about.
         id: Id,
     },
+}
+
+/// What a message says of a record's id. A token of Consul's without accessor has its secret for one.
+fn about(product: Product, kind: u8, id: &Id) -> String {
+    match (product, kind) {
+        (Product::Consul, consul::kinds::ACL_TOKEN) => String::new(),
+        _ => format!(" for {id}"),
+    }
 }
 
 impl From<hashicorp::Error> for Error {

@@ -124,7 +124,8 @@ fn jitter(wait: Duration) -> Duration {
 pub(super) async fn off_thread<T: Send + 'static, E: Into<Failure> + Send + 'static>(
     read: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure> {
-    match tokio::task::spawn_blocking(read).await {
+    let request = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || request.in_scope(read)).await {
         Ok(result) => result.map_err(Into::into),
         Err(panic) => Err(stopped(panic).into()),
     }

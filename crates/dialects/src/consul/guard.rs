@@ -3,7 +3,6 @@
 //! The order of the checks is that of `hashicorp/consul:agent/http.go`, `wrap`.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, VARY};
@@ -15,7 +14,6 @@ use node::Kind;
 use records::consul::acl::DefaultPolicy;
 
 use super::App;
-use super::measure;
 use super::params::Query;
 use super::reply::Failure;
 
@@ -32,12 +30,7 @@ pub(super) struct Gate {
 /// Lets a request through to its handler with its [`Query`] among the extensions, and gives the answer the
 /// headers that every answer has.
 pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    let began = Instant::now();
-    let operation = measure::operation(&request);
     let mut response = gate.admit(request, next).await.unwrap_or_else(IntoResponse::into_response);
-    if let Some(operation) = operation {
-        measure::answered(&gate.app.node, operation, began, &response);
-    }
     let headers = response.headers_mut();
     headers.entry(DEFAULT_ACL_POLICY).or_insert(HeaderValue::from_static(default_policy(&gate.app)));
     headers.entry(VARY).or_insert(HeaderValue::from_static("Accept-Encoding"));

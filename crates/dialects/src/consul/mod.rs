@@ -20,7 +20,7 @@ mod forward;
 mod guard;
 mod health;
 mod kv;
-mod measure;
+mod operation;
 mod params;
 mod reply;
 mod session;
@@ -37,6 +37,8 @@ use node::Node;
 
 use forward::Forwarder;
 use guard::Gate;
+
+pub use operation::operation;
 
 /// What every handler has at hand.
 #[derive(Clone)]

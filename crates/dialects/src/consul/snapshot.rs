@@ -4,8 +4,7 @@
 
 use std::error::Error as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use archive::consul;
 use archive::gzip::Level;
@@ -22,7 +21,6 @@ use records::Scope;
 
 use super::App;
 use super::access::Caller;
-use super::measure::{self, Saving};
 use super::params::Query;
 use super::reply::{Failure, Reply, read_headers, warn};
 
@@ -31,22 +29,18 @@ pub(super) async fn save(
     Extension(query): Extension<Query>,
     caller: Caller,
 ) -> Reply {
-    let began = Instant::now();
     let consistency = if query.has("stale") { Consistency::Stale } else { Consistency::Linearizable };
     if consistency == Consistency::Linearizable {
         // Whether the token is still good is for the leader to say.
         app.node.confirm_leader().await?;
     }
     caller.now().await?.snapshot()?;
-    let capture = app.node.capture(Scope::Consul, consistency).await.inspect_err(|error| {
-        measure::record(&app.node, "save", began, Some(error.kind()), 0);
-    })?;
+    let capture = app.node.capture(Scope::Consul, consistency).await?;
     let mut headers = read_headers(capture.index(), capture.freshness());
     // What Go makes of the first bytes.
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-gzip"));
     warn(&mut headers, capture.warnings());
-    let archive = Saving::new(capture.stream(Level::Fast), app.node.clone(), began);
-    Ok((headers, Body::from_stream(archive)).into_response())
+    Ok((headers, Body::from_stream(capture.stream(Level::Fast))).into_response())
 }
 
 pub(super) async fn restore(
@@ -67,10 +61,7 @@ pub(super) async fn restore(
         caller: Some(caller.secret().clone()),
         ..RestoreRequest::of(Scope::Consul)
     };
-    let began = Instant::now();
     let outcome = app.node.restore(request, Origin::Body(upload.follow(body))).await;
-    let failed = outcome.as_ref().err().map(Error::kind);
-    measure::record(&app.node, "restore", began, failed, upload.bytes.load(Ordering::Relaxed));
     let restored = outcome.map_err(|error| upload.refuse(error))?;
     let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static("text/plain"))]);
     warn(&mut headers, &restored.warnings);
@@ -80,7 +71,6 @@ pub(super) async fn restore(
 /// An archive on its way in, and what was seen of it.
 struct Upload {
     is_form: bool,
-    bytes: Arc<AtomicU64>,
     /// Whether there was any of the bytes that `curl -d @file` strips.
     has_stripped: Arc<AtomicBool>,
 }
@@ -97,14 +87,13 @@ impl Upload {
         }
         // This is also how the genuine documentation's `curl --data-binary` names an archive.
         let is_form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-        Ok(Upload { is_form, bytes: Arc::default(), has_stripped: Arc::default() })
+        Ok(Upload { is_form, has_stripped: Arc::default() })
     }
 
     /// The body as the node takes it in.
     fn follow(&self, body: Body) -> node::Body {
-        let (bytes, has_stripped) = (Arc::clone(&self.bytes), Arc::clone(&self.has_stripped));
+        let has_stripped = Arc::clone(&self.has_stripped);
         let look = move |chunk: &Bytes| {
-            bytes.fetch_add(chunk.len() as u64, Ordering::Relaxed);
             if !has_stripped.load(Ordering::Relaxed) {
                 let found = chunk.iter().any(|byte| matches!(byte, b'\0' | b'\n' | b'\r'));
                 has_stripped.store(found, Ordering::Relaxed);

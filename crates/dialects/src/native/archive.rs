@@ -1,7 +1,5 @@
 //! Save, restore and undo of a scope.
 
-use std::time::Instant;
-
 use archive::gzip::Level;
 use axum::Json;
 use axum::body::Body;
@@ -9,13 +7,13 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use node::{Consistency, Error, Kind, Node, OperationLabels, Origin, RestoreRequest};
+use node::{Consistency, Error, Kind, Node, Origin, RestoreRequest};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::params::{InScope, Params, invalid, task_id};
 use super::render;
-use super::reply::{Failure, Reply};
+use super::reply::Reply;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,11 +95,7 @@ pub(super) async fn run(node: &Node, request: RestoreRequest, origin: Origin, dr
         let plan = node.plan_restore(request, origin).await?;
         return Ok(Json(render::plan(&plan)).into_response());
     }
-    let began = Instant::now();
-    let outcome = node.restore(request, origin).await;
-    let labels = OperationLabels { dialect: "native", operation: "restore", outcome: outcome_name(&outcome) };
-    node.metrics().record(labels, began.elapsed(), outcome.as_ref().map_or(0, |restored| restored.bytes));
-    Ok(Json(render::restored(&outcome?)).into_response())
+    Ok(Json(render::restored(&node.restore(request, origin).await?)).into_response())
 }
 
 pub(super) async fn undo(
@@ -109,15 +103,7 @@ pub(super) async fn undo(
     InScope(scope): InScope,
     Params(params): Params<UndoParams>,
 ) -> Reply {
-    let began = Instant::now();
-    let outcome = node.undo(scope, params.image).await;
-    let labels = OperationLabels { dialect: "native", operation: "undo", outcome: outcome_name(&outcome) };
-    node.metrics().record(labels, began.elapsed(), 0);
-    Ok(Json(render::undone(&outcome.map_err(Failure)?)).into_response())
-}
-
-fn outcome_name<T>(outcome: &Result<T, Error>) -> &'static str {
-    outcome.as_ref().map_or_else(|error| error.kind().name(), |_| "ok")
+    Ok(Json(render::undone(&node.undo(scope, params.image).await?)).into_response())
 }
 
 /// A request's body as the node takes it in.

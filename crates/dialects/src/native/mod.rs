@@ -8,6 +8,7 @@
 
 mod archive;
 mod auth;
+mod operation;
 mod params;
 mod render;
 mod reply;
@@ -20,6 +21,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 use node::{Error, Kind, Node};
 
+pub use operation::operation;
 use reply::Failure;
 
 /// The routes of the native API.

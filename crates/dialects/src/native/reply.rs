@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use node::{Error, Kind};
 use serde_json::json;
 
+use crate::request::Failed;
+
 /// What a handler answers.
 pub(super) type Reply<T = Response> = Result<T, Failure>;
 
@@ -48,6 +50,8 @@ impl IntoResponse for Failure {
         if let Some(hint) = error.advice() {
             body["hint"] = hint.into();
         }
-        (status(error.kind()), Json(json!({"error": body}))).into_response()
+        let mut response = (status(error.kind()), Json(json!({"error": body}))).into_response();
+        response.extensions_mut().insert(Failed(error.kind()));
+        response
     }
 }

@@ -1,6 +1,7 @@
 //! What the server says once it serves: where it is, and commands to try. Each of them works as printed.
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use node::{DefaultPolicy, Node};
 
@@ -52,6 +53,19 @@ fn access(node: &Node, bootstrap: Option<&str>) -> String {
         }
         _ => default.to_owned(),
     }
+}
+
+/// Says the same in one line of the log.
+pub(super) fn log(node: &Node, listeners: &Listeners, over_tls: bool) {
+    let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        consul = address(listeners.consul_address()),
+        native = address(listeners.native_address()),
+        tls = over_tls,
+        data_dir = %node.settings().data_dir.display(),
+        "stillpoint serves"
+    );
 }
 
 /// Commands for the first five minutes.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use tls::{ClientConfig, Files, Identity, Trust};
 
 use super::acl::Acl;
-use crate::args::{DATA_DIR_DEFAULT, Listen, ServerArgs};
+use crate::args::{DATA_DIR_DEFAULT, Listen, LogFormat, LogLevel, ServerArgs};
 use crate::exit::{ExitCode, Failure};
 
 /// The file as written.
@@ -58,25 +58,11 @@ struct Limits {
 }
 
 /// What is logged, and how it looks.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Log {
     pub(super) format: LogFormat,
-    pub(super) level: String,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LogFormat {
-    Text,
-    Json,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Log { format: LogFormat::Text, level: "info".to_owned() }
-    }
+    pub(super) level: LogLevel,
 }
 
 /// Everything the server needs to know, resolved.
@@ -116,7 +102,10 @@ impl Config {
             consul: listen("listen.consul", args.consul, file.listen.consul, 8500)?,
             native: listen("listen.native", args.native, file.listen.native, 7400)?,
             tls: file.tls.map(tls_files),
-            log: file.log,
+            log: Log {
+                format: args.log_format.unwrap_or(file.log.format),
+                level: args.log_level.unwrap_or(file.log.level),
+            },
             settings,
         };
         config.check(args.insecure)?;

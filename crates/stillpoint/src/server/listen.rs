@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
+use dialects::{consul, native, observed};
 use node::Node;
 use tls::ClientConfig;
 use tokio::net::TcpListener;
@@ -35,11 +36,14 @@ impl Listeners {
         self.consul.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Each listener with the routes of its dialect. `outgoing` is for connections to other datacenters.
+    /// Each listener with the routes of its dialect, whose requests are logged and counted. `outgoing` is for
+    /// connections to other datacenters.
     pub(super) fn with_routes(self, node: &Node, outgoing: ClientConfig) -> Vec<(TcpListener, Router)> {
+        let consul = consul::routes(node.clone(), outgoing);
+        let native = native::routes(node.clone());
         let served = [
-            (self.consul, dialects::consul::routes(node.clone(), outgoing)),
-            (self.native, dialects::native::routes(node.clone())),
+            (self.consul, observed(node, "consul", consul::operation, consul)),
+            (self.native, observed(node, "native", native::operation, native)),
         ];
         served.into_iter().filter_map(|(listener, routes)| Some((listener?, routes))).collect()
     }

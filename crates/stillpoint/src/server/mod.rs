@@ -25,7 +25,7 @@ use self::config::Config;
 use self::handshake::Handshakes;
 use self::listen::Listeners;
 use self::material::Material;
-use crate::args::ServerArgs;
+use crate::args::{LogFormat, ServerArgs};
 use crate::exit::{ExitCode, Failure};
 
 /// How long open connections may finish what they do after a signal.
@@ -36,15 +36,25 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Addresses are taken before the data directory is touched, so a taken port changes nothing.
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     let config = Config::resolve(&args)?;
-    logging::start(&config.log);
+    logging::start(config.log);
+    match (open_and_serve(&args, &config).await, config.log.format) {
+        (Err(error), LogFormat::Json) => Ok(logging::end(&error)),
+        (ended, _) => ended,
+    }
+}
+
+async fn open_and_serve(args: &ServerArgs, config: &Config) -> anyhow::Result<ExitCode> {
     let material = Material::open(config.tls.clone())?;
     let outgoing = config.outgoing().map_err(material::cannot_use)?;
-    let listeners = Listeners::bind(&config).await?;
+    let listeners = Listeners::bind(config).await?;
     let settings = config.settings(listeners.native_address());
     let node = Node::open(settings, Parts::alone()).await.map_err(cannot_open)?;
     let ended = match make_ready(&node).await {
         Ok(()) => {
-            banner::print(&args, &node, &listeners, config.tls.is_some());
+            match config.log.format {
+                LogFormat::Text => banner::print(args, &node, &listeners, config.tls.is_some()),
+                LogFormat::Json => banner::log(&node, &listeners, config.tls.is_some()),
+            }
             serve(&node, listeners, outgoing, material).await
         }
         Err(error) => Err(error.into()),

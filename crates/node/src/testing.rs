@@ -13,6 +13,7 @@ use groups::{Member, NodeId, Timing};
 use records::Commit;
 use tempfile::TempDir;
 
+use crate::access::AccessSettings;
 use crate::blobs::Digest;
 use crate::clock::SystemClock;
 use crate::data_dir::Identity;
@@ -33,6 +34,7 @@ pub fn timing() -> Timing {
 
 /// Voters in one process.
 pub struct Cluster {
+    access: AccessSettings,
     dirs: BTreeMap<u64, TempDir>,
     switchboard: Switchboard,
     nodes: Arc<Mutex<BTreeMap<u64, Node>>>,
@@ -41,9 +43,14 @@ pub struct Cluster {
 impl Cluster {
     /// Founds a cluster of `voters` and waits for its leader.
     pub async fn start(voters: u64) -> Result<Cluster> {
+        Cluster::start_with(voters, AccessSettings::default()).await
+    }
+
+    /// The same, with access control.
+    pub async fn start_with(voters: u64, access: AccessSettings) -> Result<Cluster> {
         let dir = |id| Ok((id, tempfile::tempdir().map_err(crate::error::io("make a directory"))?));
         let dirs = (1..=voters).map(dir).collect::<Result<_>>()?;
-        let cluster = Cluster { dirs, switchboard: Switchboard::new(), nodes: Arc::default() };
+        let cluster = Cluster { access, dirs, switchboard: Switchboard::new(), nodes: Arc::default() };
         // The least id founds, so it comes last: by then the others listen.
         for id in (1..=voters).rev() {
             cluster.open(id).await?;
@@ -67,7 +74,11 @@ impl Cluster {
             voters: Some(self.dirs.keys().map(|id| member(*id)).collect()),
             identity: Some(Identity { id, name: format!("node-{id}") }),
         };
-        let settings = Settings { address: member(id).address, ..Settings::new(self.dirs[&id].path()) };
+        let settings = Settings {
+            address: member(id).address,
+            access: self.access.clone(),
+            ..Settings::new(self.dirs[&id].path())
+        };
         let node = Node::open(settings, parts).await?;
         self.switchboard.plug(NodeId(id), "control", node.group());
         self.nodes.lock().expect("no panic while held").insert(id, node);

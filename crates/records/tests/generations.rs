@@ -7,7 +7,7 @@ use archive::consul::{DirEntry, kinds};
 use bytes::Bytes;
 use records::consul::{self, KvOp, KvPair};
 use records::store::{Disk, DiskOptions, Memory, Store};
-use records::{Command, Commit, Entry, Error, Op, Position, Record, Records, Refusal, Reply, Scope};
+use records::{Command, Commit, Entry, Error, Op, Position, Record, Records, Refusal, Reply, Scope, View};
 use uuid::Uuid;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -26,16 +26,19 @@ impl Log {
     }
 
     fn apply(&mut self, op: Op) -> Result<Reply, Error> {
+        self.apply_with(op, None)
+    }
+
+    fn apply_with(&mut self, op: Op, then: Option<consul::Command>) -> Result<Reply, Error> {
         let position = Position { term: 1, index: self.index + 1 };
-        let command = Command::new(position.index, op).encode();
+        let command = Command { then, ..Command::new(position.index, op) }.encode();
         let replies = self.records.apply(&[Entry { position, members: None, command: Some(command) }])?;
         self.index += 1;
         Reply::decode(&replies[0])
     }
 
     fn put(&mut self, key: &str) {
-        let pair = KvPair { key: key.to_owned().into(), value: "v".into(), flags: 0 };
-        self.apply(Op::Consul(consul::Command::Kv(KvOp::Set(pair)))).unwrap();
+        self.apply(Op::Consul(set(key))).unwrap();
     }
 
     /// Stages keys in this order as an image and commits it.
@@ -48,10 +51,18 @@ impl Log {
     }
 
     fn keys(&self) -> Vec<String> {
-        let view = self.records.view(Scope::Consul).unwrap();
-        let keys = consul::kv_keys(&view, b"", b"").unwrap().value;
-        keys.iter().map(|key| String::from_utf8(key.to_vec()).unwrap()).collect()
+        keys_of(&self.records.view(Scope::Consul).unwrap())
     }
+}
+
+fn keys_of(view: &View) -> Vec<String> {
+    let keys = consul::kv_keys(view, b"", b"").unwrap().value;
+    keys.iter().map(|key| String::from_utf8(key.to_vec()).unwrap()).collect()
+}
+
+fn set(key: &str) -> consul::Command {
+    let pair = KvPair { key: key.to_owned().into(), value: "v".into(), flags: 0 };
+    consul::Command::Kv(KvOp::Set(pair))
 }
 
 fn commit(image: Uuid, digest: &[u8], index: u64) -> Commit {
@@ -92,6 +103,30 @@ fn a_staged_image_is_invisible_until_its_commit() {
         assert_eq!(reply, Reply::Exchanged { index: state.index });
         assert!(state.index > before && state.index > 77, "above the live and the archived index");
         assert_eq!(state.floor, state.index);
+    });
+}
+
+#[test]
+fn what_follows_an_exchange_is_done_with_it_or_not_at_all() {
+    on_each(|mut log| {
+        log.put("old");
+        let image = Uuid::new_v4();
+        let staged = log.records.stage(Scope::Consul, &mut source(&["a"]), false).unwrap();
+        assert_eq!(keys_of(&staged.view().unwrap()), ["a"]);
+        let commit = commit(image, staged.digest(), staged.index());
+        staged.ready(image).unwrap();
+
+        let late = Op::Commit(Commit { term: 0, ..commit.clone() });
+        let refused = log.apply_with(late, Some(set("b"))).unwrap();
+        assert_eq!((refused, log.keys()), (Reply::Refused(Refusal::TermChanged), vec!["old".to_owned()]));
+
+        let reply = log.apply_with(Op::Commit(commit), Some(set("b"))).unwrap();
+        assert!(matches!(reply, Reply::Exchanged { .. }));
+        assert_eq!(log.keys(), ["a", "b"]);
+        let undo = Op::Undo { scope: Scope::Consul, image: Uuid::nil() };
+        log.apply_with(undo, Some(set("c"))).unwrap();
+        assert_eq!(log.keys(), ["c", "old"]);
+        assert_eq!(keys_of(&log.records.previous_view(Scope::Consul).unwrap().unwrap()), ["a", "b"]);
     });
 }
 

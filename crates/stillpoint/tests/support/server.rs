@@ -13,6 +13,8 @@ pub(crate) struct Server {
     pub(crate) consul: String,
     /// `host:port` of the native API.
     pub(crate) native: String,
+    /// What it says about access control.
+    pub(crate) acl: String,
     child: Child,
     talk: BufReader<ChildStderr>,
 }
@@ -23,9 +25,11 @@ impl Server {
         let mut command = Server::command(&cli, configuration);
         let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
         let talk = BufReader::new(child.stderr.take().expect("it is piped"));
-        let mut server = Server { cli, consul: String::new(), native: String::new(), child, talk };
+        let empty = String::new;
+        let mut server = Server { cli, consul: empty(), native: empty(), acl: empty(), child, talk };
         server.consul = server.address_of("consul");
         server.native = server.address_of("native");
+        server.acl = server.hear("  acl ");
         server
     }
 
@@ -55,6 +59,13 @@ impl Server {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
         assert!(sent.expect("there is a kill").success());
+    }
+
+    /// Stops it in order and returns the directory that it lived in.
+    pub(crate) fn stop(mut self) -> Cli {
+        self.signal("-TERM");
+        self.child.wait().expect("it is our child");
+        std::mem::replace(&mut self.cli, Cli::new())
     }
 
     /// `data directory` for commands that need its token.

@@ -1,10 +1,11 @@
 //! Writes the archives and states that fuzzing starts from into the directory given: small, and with every
 //! type of record.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use archive::hashicorp::Compression;
+use archive::hashicorp::{Compression, Reader};
 use archive::testing::{Builder, archive, meta, one_of_each};
 
 fn main() -> io::Result<()> {
@@ -21,6 +22,24 @@ fn main() -> io::Result<()> {
     for (number, record) in one_of_each().into_iter().enumerate() {
         let state = Builder::new(7).record(record.kind, record.bytes).state();
         write(&directory, "records", &format!("{number:02}"), &state)?;
+    }
+    nomad(&directory)
+}
+
+/// States that genuine Nomad code wrote, small ones: large ones slow fuzzing down.
+fn nomad(directory: &Path) -> io::Result<()> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/archive/tests/fixtures/nomad");
+    for name in ["legacy.snap", "every-kind.snap"] {
+        let mut state = Vec::new();
+        Reader::new(fs::File::open(fixtures.join(name))?).read_to_end(&mut state)?;
+        let records = archive::state::Records::new(state.as_slice()).map_err(io::Error::other)?;
+        for (number, record) in records.enumerate() {
+            let record = record.map_err(io::Error::other)?;
+            if record.bytes.len() < 1024 {
+                let state = [&[0x80, record.kind], record.bytes.as_slice()].concat();
+                write(directory, "records", &format!("nomad-{name}-{number:02}"), &state)?;
+            }
+        }
     }
     Ok(())
 }

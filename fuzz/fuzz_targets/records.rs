@@ -1,25 +1,30 @@
-//! Any bytes as Consul's state: no panic, and the readers of records agree with one another.
+//! Any bytes as a state of Consul's or Nomad's: no panic, and the readers of records agree with one another.
 #![no_main]
 
-use archive::consul::inspect::{KeyDetail, Summary};
-use archive::consul::{Checker, DirEntry, IndexEntry, Records, Session, identity, kinds};
+use archive::consul::{DirEntry, IndexEntry, Session, kinds};
 use archive::msgpack::{Cursor, Value};
+use archive::state::inspect::{KeyDetail, Summary};
+use archive::state::{Checker, Product, Records};
 use archive::testing::meta;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut records) = Records::new(bytes) else { return };
-    let mut checker = Checker::new(true);
-    let mut summary = Summary::new(Some(KeyDetail::default()));
+    let product = records.whose();
+    let mut checker = Checker::new(product, true);
+    let mut summary = Summary::new(product, Some(KeyDetail::default()));
     let mut offset = records.offset();
     while let Ok(Some(record)) = records.next_record() {
         // What was copied as one value is one value for every other reader.
         let mut cursor = Cursor::new(&record.bytes);
         assert_eq!(cursor.skip(), Ok(record.bytes.as_slice()));
         Value::decode(&record.bytes).expect("copied as a value");
-        let id = identity(record.kind, &record.bytes);
-        assert_eq!(id, identity(record.kind, &record.bytes));
-        again(record.kind, &record.bytes);
+        let id = product.identity(record.kind, &record.bytes);
+        assert_eq!(id, product.identity(record.kind, &record.bytes));
+        match product {
+            Product::Consul => again(record.kind, &record.bytes),
+            Product::Nomad => {}
+        }
         let _ = checker.check(&record, offset);
         let _ = summary.add(&record);
         assert_eq!(records.offset(), offset + 1 + record.bytes.len() as u64);

@@ -8,7 +8,11 @@ pub mod hashicorp;
 
 pub mod msgpack;
 
+pub mod state;
+
 pub mod consul;
+
+pub mod nomad;
 
 mod go_text;
 

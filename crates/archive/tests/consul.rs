@@ -9,6 +9,7 @@ use archive::consul::{
 };
 use archive::hashicorp;
 use archive::msgpack;
+use archive::state::Product;
 use archive::testing::{Builder, map, meta, one_of_each, raw};
 
 fn id(kind: u8, fields: &[(&str, Vec<u8>)]) -> Id {
@@ -43,11 +44,10 @@ fn records_come_back_as_they_were_written() {
     assert_eq!(records.offset(), state.len() as u64);
 }
 
-/// Nomad's header says nothing.
 #[test]
-fn an_empty_header_is_a_header() {
-    let records = Records::new(&b"\x80"[..]).unwrap();
-    assert_eq!((records.last_index(), records.count()), (0, 0));
+fn a_state_without_records_is_a_state() {
+    let records = Records::new(&b"\x81\xa9LastIndex\x00"[..]).unwrap();
+    assert_eq!((records.whose(), records.last_index(), records.count()), (Product::Consul, 0, 0));
     assert!(matches!(Records::new(&b""[..]), Err(Error::Header(msgpack::Error::Cut))));
     assert!(matches!(Records::new(&b"\x01"[..]), Err(Error::Header(msgpack::Error::Type { .. }))));
 }
@@ -59,7 +59,9 @@ fn a_cut_state_is_told_by_the_record() {
     let second = 12 + (state.len() as u64 - 12) / 2;
     assert!(records.next_record().unwrap().is_some());
     match records.next_record() {
-        Err(Error::Record { kind: kinds::KVS, offset, source: Fault::Msgpack(msgpack::Error::Cut) }) => {
+        Err(Error::Record {
+            kind: kinds::KVS, offset, source: Fault::Msgpack(msgpack::Error::Cut), ..
+        }) => {
             assert_eq!(offset, second);
         }
         other => panic!("{other:?}"),
@@ -291,7 +293,8 @@ fn typed_records_survive_a_round_trip() {
 
 #[test]
 fn a_summary_of_nothing_is_still_a_table() {
-    let summary = Summary::of(Records::new(&b"\x80"[..]).unwrap(), Some(KeyDetail::default())).unwrap();
+    let state = Builder::new(7).state();
+    let summary = Summary::of(Records::new(state.as_slice()).unwrap(), Some(KeyDetail::default())).unwrap();
     let meta = meta(7, 1);
     assert!(summary.pretty(&meta).ends_with(" Type       Count      Size\n ----       ----       ----\n ----       ----       ----\n Total                 0"));
     let json: serde_json::Value = serde_json::from_str(&summary.json(&meta)).unwrap();

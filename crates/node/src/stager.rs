@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use archive::state::Product;
 use archive::{consul, hashicorp};
 use records::{Commit, Record, Records, Scope, Staged};
 
@@ -56,7 +57,9 @@ impl Stager {
         let file = BufReader::with_capacity(READ_BYTES, Counted { file, progress });
         std::thread::scope(|threads| {
             let state = Ahead::start(threads, hashicorp::Reader::new(file));
-            let mut records = consul::Records::new(state).map_err(damaged)?;
+            let mut records = consul::Records::new(state)
+                .and_then(|records| records.expect(Product::Consul))
+                .map_err(damaged)?;
             let last_index = records.last_index();
             let mut source = records.by_ref().map(|record| match record {
                 Ok(record) => Ok(Record { kind: record.kind, bytes: record.bytes.into() }),

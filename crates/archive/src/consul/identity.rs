@@ -1,38 +1,18 @@
 //! Which thing a record is about: the key it is stored under, and how a second record about the same
 //! thing is noticed.
 
-use std::fmt;
-
 use sha2::{Digest, Sha256};
 
-use super::{Fault, kinds, protobuf};
+use super::{kinds, protobuf};
 use crate::msgpack::{self, Cursor};
+use crate::state::id::{map, tenancy_part, whole};
+use crate::state::{Fault, Id};
 
-/// Separates the parts of an id, none of which may hold it.
-pub(super) const SEPARATOR: u8 = 0;
 /// Marks a service of a node. Services sort before checks, as a check can only be restored after the
 /// service that it belongs to.
 pub(super) const SERVICE: &[u8] = b"S";
 /// Marks a check of a node.
 pub(super) const CHECK: &[u8] = b"c";
-
-/// What identifies a thing among those of its type.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id {
-    /// `partition/namespace`, or empty where both are the default, as always in the community edition.
-    pub tenancy: String,
-    /// What tells it apart within its tenancy; parts are separated by zero bytes.
-    pub id: Vec<u8>,
-}
-
-impl fmt::Display for Id {
-    fn fmt(&self, text: &mut fmt::Formatter) -> fmt::Result {
-        if !self.tenancy.is_empty() {
-            write!(text, "{}: ", self.tenancy)?;
-        }
-        write!(text, "{:?}", String::from_utf8_lossy(&self.id))
-    }
-}
 
 /// Says what the record with type `kind` and value `bytes` is about.
 ///
@@ -83,7 +63,7 @@ pub fn identity(kind: u8, bytes: &[u8]) -> Result<Id, Fault> {
         kinds::RESOURCE => message(bytes, resource),
         kinds::PARTITION => message(bytes, |partition| by_number(partition, 1, None)),
         kinds::NAMESPACE => message(bytes, namespace),
-        _ => whole(bytes, |cursor| cursor.skip().map(drop)).map(|()| by_hash(bytes)),
+        _ => whole(bytes, |cursor| cursor.skip().map(drop)).map(|()| Id::by_hash(bytes)),
     }
 }
 
@@ -114,37 +94,8 @@ impl<'a> Tenancy<'a> {
             (b"default", b"default") => String::new(),
             names => format!("{}/{}", tenancy_part(names.0)?, tenancy_part(names.1)?),
         };
-        if parts.len() > 1 && parts.iter().any(|part| part.contains(&SEPARATOR)) {
-            return Err(Fault::ZeroByteInId);
-        }
-        Ok(Id { tenancy, id: parts.join(&SEPARATOR) })
+        Id::of(tenancy, parts)
     }
-}
-
-fn tenancy_part(name: &[u8]) -> Result<&str, Fault> {
-    let is_impossible = |byte: &u8| [b'/', SEPARATOR].contains(byte);
-    match std::str::from_utf8(name) {
-        Ok(text) if !name.iter().any(is_impossible) => Ok(text),
-        _ => Err(Fault::Tenancy),
-    }
-}
-
-/// Reads `bytes` as exactly one value.
-fn whole<'a>(
-    bytes: &'a [u8],
-    read: impl FnOnce(&mut Cursor<'a>) -> Result<(), msgpack::Error>,
-) -> Result<(), Fault> {
-    let mut cursor = Cursor::new(bytes);
-    read(&mut cursor)?;
-    Ok(cursor.finish()?)
-}
-
-/// Reads `bytes` as exactly one map; `field` sees each of its fields.
-fn map<'a>(
-    bytes: &'a [u8],
-    field: impl FnMut(&'a [u8], &mut Cursor<'a>) -> Result<(), msgpack::Error>,
-) -> Result<(), Fault> {
-    whole(bytes, |cursor| cursor.fields(field).map(drop))
 }
 
 fn by_field(bytes: &[u8], name: &[u8]) -> Result<Id, Fault> {
@@ -158,10 +109,6 @@ fn by_field(bytes: &[u8], name: &[u8]) -> Result<Id, Fault> {
         tenancy.take(key, value)
     })?;
     tenancy.id(&[id])
-}
-
-fn by_hash(bytes: &[u8]) -> Id {
-    Id { tenancy: String::new(), id: Sha256::digest(bytes).to_vec() }
 }
 
 fn singleton(bytes: &[u8]) -> Result<Id, Fault> {

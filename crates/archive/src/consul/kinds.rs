@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::state::order::{Order, numbers, row};
+
 /// A node, or a node with one of its services or checks.
 pub const REGISTER: u8 = 0;
 /// A key and its value.
@@ -130,8 +132,9 @@ const LOG_ONLY: [(u8, &str); 17] = [
 
 /// From here on numbers belong to Consul Enterprise.
 const ENTERPRISE_FIRST: u8 = 64;
-/// Ranks before the community types: 192 for Enterprise, then 37 for numbers that are none of theirs.
-const COMMUNITY_RANK_FIRST: u8 = 229;
+
+/// Enterprise types come first, as a genuine server has them, the community's follow in its order.
+static ORDER: Order = Order::new(&[&row::<192>(ENTERPRISE_FIRST)], &[&numbers(&WRITE_ORDER)]);
 
 /// What `consul snapshot inspect` calls the type.
 pub fn name(kind: u8) -> Cow<'static, str> {
@@ -159,24 +162,14 @@ pub fn is_known(kind: u8) -> bool {
     edition(kind) == Edition::Community || matches!(kind, NAMESPACE | PARTITION)
 }
 
-/// The place of a type in an archive; no two types share one. Enterprise types come first, as a genuine
-/// server has them, the community's follow in its order, and [`CHUNKING_STATE`] is last.
+/// The place of a type in an archive; no two types share one, and [`CHUNKING_STATE`] is last.
 pub fn rank(kind: u8) -> u8 {
-    let community = WRITE_ORDER.iter().position(|(number, _)| *number == kind);
-    match (kind, community) {
-        (ENTERPRISE_FIRST.., _) => kind - ENTERPRISE_FIRST,
-        // At most 26, and 229 + 26 is 255.
-        (_, Some(place)) => COMMUNITY_RANK_FIRST + place as u8,
-        (_, None) => {
-            let before = (0..kind).filter(|other| edition(*other) != Edition::Community).count();
-            u8::MAX - ENTERPRISE_FIRST + 1 + before as u8
-        }
-    }
+    ORDER.rank(kind)
 }
 
 /// The type at a place in an archive.
 pub fn of_rank(place: u8) -> u8 {
-    (0..=u8::MAX).find(|kind| rank(*kind) == place).expect("ranks are a permutation of the types")
+    ORDER.of_rank(place)
 }
 
 #[cfg(test)]
@@ -191,7 +184,8 @@ mod tests {
         assert_eq!(ranks.len(), 256);
         assert!((0..=u8::MAX).all(|kind| of_rank(rank(kind)) == kind));
         assert_eq!(rank(CHUNKING_STATE), u8::MAX);
-        assert_eq!(rank(SERVICE_VIRTUAL_IP), COMMUNITY_RANK_FIRST);
+        // Ranks are stored, so they must stay: 192 of Enterprise, then 37 numbers that are nobody's.
+        assert_eq!((rank(64), rank(1), rank(SERVICE_VIRTUAL_IP)), (0, 192, 229));
     }
 
     #[test]

@@ -1,13 +1,7 @@
-//! What is inside Consul's `state.bin`: a header, then typed records, each one msgpack value.
-//!
-//! `hashicorp/consul:agent/consul/fsm/snapshot.go` is what the framing matches; the records themselves
-//! are kept as the bytes they are, and only as much of them is understood as a use here asks for.
-
-mod records;
+//! Consul's records: their types, what each is about, and the fields of those that are served
+//! (`hashicorp/consul:agent/consul/fsm/snapshot.go`). Framing and checks are [`crate::state`]'s.
 
 pub mod kinds;
-
-mod structure;
 
 mod entries;
 mod registration;
@@ -18,102 +12,46 @@ mod acl;
 mod identity;
 mod protobuf;
 
-mod verify;
-
-pub mod inspect;
-
-use std::io;
+use std::io::{self, Read, Write};
 
 pub use acl::{
     AclPolicy, AclRole, AclToken, Link, NodeIdentity, ServiceIdentity, TemplateVariables, TemplatedPolicy,
 };
 pub use entries::{DirEntry, IndexEntry, ServiceCheck, Session};
-pub use identity::{Id, identity};
-pub use records::{Record, Records, write_header, write_record};
+pub use identity::identity;
 pub use registration::{Check, Definition, Node, Registration};
 pub use service::{
     AccessLogs, Connect, Expose, ExposePath, Locality, MeshGateway, Proxy, Service, ServiceAddress,
     TransparentProxy, Upstream, Weights,
 };
-pub use structure::Opaque;
-pub use verify::{Checker, Count, Options, Seen, Verdict, verify};
 
-use crate::{hashicorp, msgpack};
+pub use crate::state::{
+    Checker, Count, Error, Fault, Id, Opaque, Options, Record, Records, Seen, Verdict, inspect, write_record,
+};
 
-/// Why a state is refused. Offsets count bytes of `state.bin`.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The archive around the state is damaged, whatever the state looks like.
-    #[error(transparent)]
-    Archive(hashicorp::Error),
-    /// The bytes could not be had; nothing is known about the state.
-    #[error("read the state")]
-    Io(#[source] io::Error),
-    /// The header is not a map that may hold `LastIndex`.
-    #[error("decode the state's header")]
-    Header(#[source] msgpack::Error),
-    /// A record is damaged, or not what its type says.
-    #[error("decode the {} record at byte {offset}", kinds::name(*.kind))]
-    Record {
-        /// The record's type.
-        kind: u8,
-        /// Where the record begins.
-        offset: u64,
-        /// What is wrong with it.
-        source: Fault,
-    },
-    /// A record of a type that we don't know, or that no snapshot holds.
-    #[error("record type {kind} at byte {offset} is not known")]
-    UnknownKind {
-        /// The type.
-        kind: u8,
-        /// Where the record begins.
-        offset: u64,
-    },
-    /// A second record about the same thing.
-    #[error("a second {} record at byte {offset} for {id}", kinds::name(*.kind))]
-    Duplicate {
-        /// The type of both.
-        kind: u8,
-        /// Where the second begins.
-        offset: u64,
-        /// What both are about.
-        id: Id,
-    },
+use crate::state::{self, Product};
+
+/// Reads an archive of Consul's to its end, see [`state::verify`].
+pub fn verify(archive: impl Read, options: Options) -> Result<Verdict, Error> {
+    state::verify(archive, Some(Product::Consul), options)
 }
 
-impl From<hashicorp::Error> for Error {
-    /// Tells a damaged archive from a source that failed.
-    fn from(error: hashicorp::Error) -> Error {
-        match error {
-            hashicorp::Error::Io(error) => Error::Io(error),
-            archive => Error::Archive(archive),
-        }
+/// Writes the header of a state whose last change had index `last_index`.
+pub fn write_header(out: &mut impl Write, last_index: u64) -> io::Result<()> {
+    Product::Consul.write_header(out, last_index)
+}
+
+/// Decodes the record as far as its structure is known and says what it is about.
+pub(crate) fn decode(kind: u8, bytes: &[u8]) -> Result<Id, Fault> {
+    match kind {
+        kinds::KVS | kinds::TOMBSTONE => DirEntry::decode(bytes).map(drop)?,
+        kinds::SESSION => Session::decode(bytes).map(drop)?,
+        kinds::INDEX => IndexEntry::decode(bytes).map(drop)?,
+        kinds::REGISTER => Registration::decode(bytes).map(drop)?,
+        kinds::ACL_TOKEN => AclToken::decode(bytes).map(drop)?,
+        kinds::ACL_POLICY => AclPolicy::decode(bytes).map(drop)?,
+        kinds::ACL_ROLE => AclRole::decode(bytes).map(drop)?,
+        _ => {}
     }
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Error {
-        hashicorp::Error::from_io(error).into()
-    }
-}
-
-/// What is wrong with one record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// It is not the msgpack value it should be.
-    #[error(transparent)]
-    Msgpack(#[from] msgpack::Error),
-    /// The protobuf message in it is damaged.
-    #[error("invalid protobuf at byte {0} of the message")]
-    Protobuf(usize),
-    /// A part of its id holds a zero byte, which separates the parts.
-    #[error("a zero byte in the record's id")]
-    ZeroByteInId,
-    /// Its namespace or partition could not be part of an id.
-    #[error("an impossible namespace or partition")]
-    Tenancy,
-    /// Another number of coordinates than the one that snapshots hold.
-    #[error("{0} coordinates in one record")]
-    Coordinates(usize),
+    identity(kind, bytes)
 }

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::identity::{CHECK, SEPARATOR, SERVICE, lower_case};
+use super::identity::{CHECK, SERVICE, lower_case};
 use super::service::Service;
-use super::structure::{self, Field, Fields, Opaque, Part, structure};
 use crate::msgpack::{Cursor, Error};
+use crate::state::id::SEPARATOR;
+use crate::state::structure::{self, Field, Fields, Opaque, Part, structure};
 
 structure! {
     /// A node. Decoded from the bytes of any registration, it is the node that the registration is of.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::structure::{Opaque, structure};
+use crate::state::structure::{Opaque, structure};
 
 structure! {
     /// One instance of a service.

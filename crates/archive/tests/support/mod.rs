@@ -25,6 +25,12 @@ pub(crate) fn fixture(name: &str) -> Option<Vec<u8>> {
     }
 }
 
+/// The bytes of an archive that genuine Nomad code made; these are part of the tree.
+pub(crate) fn nomad(name: &str) -> Vec<u8> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nomad");
+    std::fs::read(directory.join(name)).expect("a fixture of ours")
+}
+
 /// Writes a tree with our encoder.
 pub(crate) fn encode<'a>(value: &Value, out: &'a mut Encoder) -> &'a mut Encoder {
     match value {

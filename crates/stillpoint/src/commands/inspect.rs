@@ -80,7 +80,8 @@ fn inspect_archive(archive: impl Read, detail: Option<KeyDetail>) -> Result<Insp
 
 fn sum_up(state: impl Read, detail: Option<KeyDetail>) -> Result<(Summary, BTreeSet<u8>), consul::Error> {
     let mut records = Records::new(state)?;
-    let mut summary = Summary::new(detail);
+    let product = records.whose();
+    let mut summary = Summary::new(product, detail);
     summary.add_header(records.header_bytes());
     let mut kinds = BTreeSet::new();
     let mut record = Record::default();
@@ -91,6 +92,6 @@ fn sum_up(state: impl Read, detail: Option<KeyDetail>) -> Result<(Summary, BTree
         }
         let kind = record.kind;
         kinds.insert(kind);
-        summary.add(&record).map_err(|source| consul::Error::Record { kind, offset, source })?;
+        summary.add(&record).map_err(|source| consul::Error::Record { product, kind, offset, source })?;
     }
 }

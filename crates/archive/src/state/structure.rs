@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::msgpack::{Cursor, Encoder, Error, Value};
 
 /// A value that a field can have.
-pub(super) trait Field: Sized + PartialEq {
+pub(crate) trait Field: Sized + PartialEq {
     /// Reads the value; nil is its zero, as for the genuine codec.
     fn decode(value: &mut Cursor<'_>) -> Result<Self, Error>;
 
@@ -15,7 +15,7 @@ pub(super) trait Field: Sized + PartialEq {
 }
 
 /// A field of any type, about to be written.
-pub(super) trait Part {
+pub(crate) trait Part {
     /// Writes the field. What means the same as `before` keeps its very bytes.
     fn write(&self, before: Option<&[u8]>, out: &mut Encoder);
 }
@@ -32,7 +32,7 @@ impl<T: Field> Part for T {
 }
 
 /// The fields of a structure, by their genuine names.
-pub(super) trait Fields: Default + PartialEq {
+pub(crate) trait Fields: Default + PartialEq {
     /// Takes the value of a field; false if there is no such field.
     fn take(&mut self, name: &[u8], value: &mut Cursor<'_>) -> Result<bool, Error>;
 
@@ -41,7 +41,7 @@ pub(super) trait Fields: Default + PartialEq {
 }
 
 /// Decodes bytes that are exactly one structure.
-pub(super) fn decode<T: Fields>(bytes: &[u8]) -> Result<T, Error> {
+pub(crate) fn decode<T: Fields>(bytes: &[u8]) -> Result<T, Error> {
     let mut cursor = Cursor::new(bytes);
     let mut structure = T::default();
     match cursor.fields(|name, value| structure.take(name, value).map(drop))? {
@@ -51,7 +51,7 @@ pub(super) fn decode<T: Fields>(bytes: &[u8]) -> Result<T, Error> {
 }
 
 /// Encodes every field, keys sorted, and beside them the unknown ones of `before`.
-pub(super) fn encode<T: Fields>(structure: &T, before: Option<&[u8]>) -> Vec<u8> {
+pub(crate) fn encode<T: Fields>(structure: &T, before: Option<&[u8]>) -> Vec<u8> {
     let mut out = Encoder::new();
     encode_into(structure, before, &mut out);
     out.into_bytes()
@@ -158,7 +158,7 @@ where
 }
 
 /// What Go can leave out by nil.
-pub(super) trait Nilable {}
+pub(crate) trait Nilable {}
 
 impl<T: Fields> Nilable for T {}
 impl<T> Nilable for Vec<T> {}
@@ -286,14 +286,14 @@ macro_rules! structure {
             $($(#[$field_about])* pub $field: $type,)*
         }
 
-        impl $crate::consul::structure::Fields for $structure {
+        impl $crate::state::structure::Fields for $structure {
             fn take(
                 &mut self,
                 name: &[u8],
                 value: &mut $crate::msgpack::Cursor<'_>,
             ) -> Result<bool, $crate::msgpack::Error> {
                 $(if name == $name.as_bytes() {
-                    self.$field = $crate::consul::structure::Field::decode(value)?;
+                    self.$field = $crate::state::structure::Field::decode(value)?;
                     return Ok(true);
                 })*
                 Ok(false)
@@ -301,7 +301,7 @@ macro_rules! structure {
 
             fn each<'a>(
                 &'a self,
-                show: &mut dyn FnMut(&'static str, &'a dyn $crate::consul::structure::Part),
+                show: &mut dyn FnMut(&'static str, &'a dyn $crate::state::structure::Part),
             ) {
                 $(show($name, &self.$field);)*
             }
@@ -310,15 +310,15 @@ macro_rules! structure {
         impl $structure {
             /// Decodes bytes that are exactly one such structure.
             pub fn decode(bytes: &[u8]) -> Result<$structure, $crate::msgpack::Error> {
-                $crate::consul::structure::decode(bytes)
+                $crate::state::structure::decode(bytes)
             }
 
             /// Encodes it as the community edition does.
             pub fn encode(&self) -> Vec<u8> {
-                $crate::consul::structure::encode(self, None)
+                $crate::state::structure::encode(self, None)
             }
         }
     )*};
 }
 
-pub(super) use structure;
+pub(crate) use structure;

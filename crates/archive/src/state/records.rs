@@ -2,15 +2,15 @@
 
 use std::io::{self, BufReader, Read, Write};
 
-use super::{Error, Fault};
-use crate::msgpack::{CopyError, Cursor, Encoder, Limits, copy_value};
+use super::{Error, Fault, Product};
+use crate::msgpack::{CopyError, Limits, copy_value};
 
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// One record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Its type, see [`super::kinds`].
+    /// Its type, see [`crate::consul::kinds`] and [`crate::nomad::kinds`].
     pub kind: u8,
     /// Its msgpack value, without the type.
     pub bytes: Vec<u8>,
@@ -24,6 +24,7 @@ pub struct Records<R: Read> {
     limits: Limits,
     offset: u64,
     header_bytes: u64,
+    product: Product,
     last_index: u64,
     /// After an error nothing more is read, as it is unknown where the next record begins.
     failed: bool,
@@ -44,11 +45,24 @@ impl<R: Read> Records<R> {
             CopyError::Value(error) => Error::Header(error),
         })?;
         let header_bytes = header.len() as u64;
-        let last_index = parse_header(&header).map_err(Error::Header)?;
-        Ok(Records { input, limits, offset: header_bytes, header_bytes, last_index, failed: false })
+        let (product, last_index) = Product::of_header(&header)?;
+        Ok(Records { input, limits, offset: header_bytes, header_bytes, product, last_index, failed: false })
     }
 
-    /// The last index that touched the state; 0 where the header doesn't say.
+    /// Goes on only with a state of this product.
+    pub fn expect(self, wanted: Product) -> Result<Records<R>, Error> {
+        match self.product {
+            found if found == wanted => Ok(self),
+            found => Err(Error::WrongProduct { wanted, found }),
+        }
+    }
+
+    /// Whose state it is, by its header.
+    pub fn whose(&self) -> Product {
+        self.product
+    }
+
+    /// The last index that touched the state; 0 for Nomad, whose header doesn't say.
     pub fn last_index(&self) -> u64 {
         self.last_index
     }
@@ -93,7 +107,8 @@ impl<R: Read> Records<R> {
         copy_value(&mut self.input, self.limits, &mut record.bytes).map_err(|error| match error {
             CopyError::Io(error) => error.into(),
             CopyError::Value(error) => {
-                Error::Record { kind: record.kind, offset, source: Fault::Msgpack(error) }
+                let (product, kind) = (self.product, record.kind);
+                Error::Record { product, kind, offset, source: Fault::Msgpack(error) }
             }
         })?;
         self.offset += 1 + record.bytes.len() as u64;
@@ -110,28 +125,10 @@ impl<R: Read> Iterator for Records<R> {
     }
 }
 
-/// Writes the header of a state whose last change had index `last_index`.
-pub fn write_header(out: &mut impl Write, last_index: u64) -> io::Result<()> {
-    let mut header = Encoder::new();
-    header.map(1).raw("LastIndex").uint(last_index);
-    out.write_all(&header.into_bytes())
-}
-
 /// Writes one record; `bytes` must be one msgpack value.
 pub fn write_record(out: &mut impl Write, kind: u8, bytes: &[u8]) -> io::Result<()> {
     out.write_all(&[kind])?;
     out.write_all(bytes)
-}
-
-fn parse_header(bytes: &[u8]) -> Result<u64, crate::msgpack::Error> {
-    let mut last_index = 0;
-    Cursor::new(bytes).fields(|key, value| {
-        if key == b"LastIndex" {
-            last_index = value.uint()?;
-        }
-        Ok(())
-    })?;
-    Ok(last_index)
 }
 
 fn read_one(input: &mut impl Read, byte: &mut [u8; 1]) -> io::Result<usize> {

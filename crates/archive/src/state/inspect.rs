@@ -1,10 +1,12 @@
 //! `consul snapshot inspect`: how many records of each type there are and what they take
-//! (`hashicorp/consul:command/snapshot/inspect/`). Same figures, same table, same JSON.
+//! (`hashicorp/consul:command/snapshot/inspect/`). Same figures, same table, same JSON; Nomad's states get the
+//! same.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use super::{DirEntry, Error, Fault, Record, Records, kinds};
+use super::{Error, Fault, Product, Record, Records};
+use crate::consul::{DirEntry, kinds};
 use crate::go_text::json_string;
 use crate::hashicorp::Meta;
 
@@ -25,8 +27,9 @@ impl Default for KeyDetail {
 }
 
 /// Figures of a state, or of the part of it that was added so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
+    product: Product,
     detail: Option<KeyDetail>,
     kinds: BTreeMap<u8, Figures>,
     keys: BTreeMap<Vec<u8>, Figures>,
@@ -51,15 +54,15 @@ impl Figures {
 }
 
 impl Summary {
-    /// No figures yet. Keys are broken down if `detail` says how; the memory for that grows with the
+    /// No figures yet. Consul's keys are broken down if `detail` says how; the memory for that grows with the
     /// number of groups.
-    pub fn new(detail: Option<KeyDetail>) -> Summary {
-        Summary { detail, ..Summary::default() }
+    pub fn new(product: Product, detail: Option<KeyDetail>) -> Summary {
+        Summary { product, detail, kinds: BTreeMap::new(), keys: BTreeMap::new(), header_bytes: 0 }
     }
 
     /// The figures of all of `records`.
     pub fn of<R: Read>(mut records: Records<R>, detail: Option<KeyDetail>) -> Result<Summary, Error> {
-        let mut summary = Summary::new(detail);
+        let mut summary = Summary::new(records.whose(), detail);
         summary.add_header(records.header_bytes());
         let mut record = Record::default();
         loop {
@@ -67,8 +70,8 @@ impl Summary {
             if !records.read_into(&mut record)? {
                 return Ok(summary);
             }
-            let kind = record.kind;
-            summary.add(&record).map_err(|source| Error::Record { kind, offset, source })?;
+            let (product, kind) = (summary.product, record.kind);
+            summary.add(&record).map_err(|source| Error::Record { product, kind, offset, source })?;
         }
     }
 
@@ -81,7 +84,8 @@ impl Summary {
     pub fn add(&mut self, record: &Record) -> Result<(), Fault> {
         let bytes = 1 + record.bytes.len() as u64 + std::mem::take(&mut self.header_bytes);
         self.kinds.entry(record.kind).or_default().add(bytes);
-        let Some(detail) = self.detail.as_ref().filter(|_| record.kind == kinds::KVS) else { return Ok(()) };
+        let is_key = (self.product, record.kind) == (Product::Consul, kinds::KVS);
+        let Some(detail) = self.detail.as_ref().filter(|_| is_key) else { return Ok(()) };
         let key = DirEntry::decode(&record.bytes)?.key;
         if key.starts_with(&detail.prefix) {
             let parts: Vec<&[u8]> = key.split(|byte| *byte == b'/').take(detail.depth).collect();
@@ -92,7 +96,9 @@ impl Summary {
 
     /// Name and figures of each type, the largest first.
     pub fn kinds(&self) -> Vec<(String, Figures)> {
-        sorted(self.kinds.iter().map(|(kind, figures)| (kinds::name(*kind).into_owned(), *figures)))
+        sorted(
+            self.kinds.iter().map(|(kind, figures)| (self.product.kind_name(*kind).into_owned(), *figures)),
+        )
     }
 
     /// Prefix and figures of each group of keys, the largest first.

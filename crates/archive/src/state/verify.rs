@@ -5,10 +5,7 @@ use std::io::Read;
 
 use sha2::{Digest, Sha256};
 
-use super::{
-    AclPolicy, AclRole, AclToken, DirEntry, Error, Fault, Id, IndexEntry, Record, Records, Registration,
-    Session, identity, kinds,
-};
+use super::{Error, Id, Product, Record, Records};
 use crate::{hashicorp, msgpack};
 
 /// How strict to be.
@@ -27,7 +24,9 @@ pub struct Options {
 pub struct Verdict {
     /// What the container proved.
     pub container: hashicorp::Verified,
-    /// The last index that touched the state.
+    /// Whose state it is.
+    pub product: Product,
+    /// The last index that touched the state; 0 for Nomad, whose header doesn't say.
     pub last_index: u64,
     /// What there is of each type, by number.
     pub counts: BTreeMap<u8, Count>,
@@ -44,24 +43,29 @@ pub struct Count {
     pub bytes: u64,
 }
 
-/// Reads a gzipped archive to its end and checks everything that can be checked without a server.
+/// Reads a gzipped archive to its end and checks everything that can be checked without a server. If a product
+/// is wanted, it must be one of that.
 ///
 /// Where both the container and a record are damaged, the error is the container's, because it explains
 /// the other one. Memory: see [`Checker`].
-pub fn verify(archive: impl Read, options: Options) -> Result<Verdict, Error> {
+pub fn verify(archive: impl Read, wanted: Option<Product>, options: Options) -> Result<Verdict, Error> {
     let mut reader = hashicorp::Reader::with_options(archive, options.container);
-    let state = match check_all(&mut reader, options) {
+    let state = match check_all(&mut reader, wanted, options) {
         Err(error @ (Error::Archive(_) | Error::Io(_))) => return Err(error),
         state => state,
     };
     let container = reader.finish()?;
     let (last_index, checker) = state?;
-    Ok(Verdict { container, last_index, counts: checker.counts, repeated: checker.repeated })
+    let Checker { product, counts, repeated, .. } = checker;
+    Ok(Verdict { container, product, last_index, counts, repeated })
 }
 
-fn check_all(state: impl Read, options: Options) -> Result<(u64, Checker), Error> {
+fn check_all(state: impl Read, wanted: Option<Product>, options: Options) -> Result<(u64, Checker), Error> {
     let mut records = Records::with_limits(state, options.record)?;
-    let mut checker = Checker::new(options.allow_unknown_kinds);
+    if let Some(product) = wanted {
+        records = records.expect(product)?;
+    }
+    let mut checker = Checker::new(records.whose(), options.allow_unknown_kinds);
     let mut record = Record::default();
     loop {
         let offset = records.offset();
@@ -77,8 +81,8 @@ fn check_all(state: impl Read, options: Options) -> Result<(u64, Checker), Error
 pub enum Seen {
     /// The first record about this thing.
     First(Id),
-    /// The same bytes were there before. Only `Index` records may repeat: Consul Enterprise is known to
-    /// write some of them twice.
+    /// The same bytes were there before. Only Consul's `Index` records may repeat: Consul Enterprise is known
+    /// to write some of them twice.
     Repeated(Id),
 }
 
@@ -86,37 +90,50 @@ pub enum Seen {
 ///
 /// Remembers 16 bytes of every id, which with the hash table's slack is 20 to 40 bytes for each record, and
 /// half as much again in the moment in which the table grows: at most about 55 MB for a million.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Checker {
+    product: Product,
     allow_unknown_kinds: bool,
     ids: HashSet<u128>,
-    /// For each index, the hash of the record.
-    indexes: HashMap<u128, u128>,
+    /// For each id that may repeat, the hash of its record.
+    repeatable: HashMap<u128, u128>,
     counts: BTreeMap<u8, Count>,
     repeated: u64,
 }
 
 impl Checker {
     /// A checker that has seen nothing.
-    pub fn new(allow_unknown_kinds: bool) -> Checker {
-        Checker { allow_unknown_kinds, ..Checker::default() }
+    pub fn new(product: Product, allow_unknown_kinds: bool) -> Checker {
+        Checker {
+            product,
+            allow_unknown_kinds,
+            ids: HashSet::new(),
+            repeatable: HashMap::new(),
+            counts: BTreeMap::new(),
+            repeated: 0,
+        }
     }
 
     /// Checks the next record; `offset` is where it begins, for errors.
     pub fn check(&mut self, record: &Record, offset: u64) -> Result<Seen, Error> {
-        let kind = record.kind;
-        if !kinds::is_known(kind) && !self.allow_unknown_kinds {
+        let (product, kind) = (self.product, record.kind);
+        if !product.knows(kind) && !self.allow_unknown_kinds {
             return Err(Error::UnknownKind { kind, offset });
         }
-        let id = decode(kind, &record.bytes).map_err(|source| Error::Record { kind, offset, source })?;
+        let id = product.decode(kind, &record.bytes).map_err(|source| Error::Record {
+            product,
+            kind,
+            offset,
+            source,
+        })?;
         let count = self.counts.entry(kind).or_default();
         count.records += 1;
         count.bytes += 1 + record.bytes.len() as u64;
         let key = hash(&[&[kind], id.tenancy.as_bytes(), &[0], &id.id]);
-        if kind == kinds::INDEX {
+        if product.may_repeat(kind) {
             let content = hash(&[&record.bytes]);
-            return match *self.indexes.entry(key).or_insert(content) {
-                before if before != content => Err(Error::Duplicate { kind, offset, id }),
+            return match *self.repeatable.entry(key).or_insert(content) {
+                before if before != content => Err(Error::Duplicate { product, kind, offset, id }),
                 _ if self.ids.insert(key) => Ok(Seen::First(id)),
                 _ => {
                     self.repeated += 1;
@@ -126,7 +143,7 @@ impl Checker {
         }
         match self.ids.insert(key) {
             true => Ok(Seen::First(id)),
-            false => Err(Error::Duplicate { kind, offset, id }),
+            false => Err(Error::Duplicate { product, kind, offset, id }),
         }
     }
 
@@ -134,21 +151,6 @@ impl Checker {
     pub fn counts(&self) -> &BTreeMap<u8, Count> {
         &self.counts
     }
-}
-
-/// Decodes the record as far as its structure is known and says what it is about.
-fn decode(kind: u8, bytes: &[u8]) -> Result<Id, Fault> {
-    match kind {
-        kinds::KVS | kinds::TOMBSTONE => DirEntry::decode(bytes).map(drop)?,
-        kinds::SESSION => Session::decode(bytes).map(drop)?,
-        kinds::INDEX => IndexEntry::decode(bytes).map(drop)?,
-        kinds::REGISTER => Registration::decode(bytes).map(drop)?,
-        kinds::ACL_TOKEN => AclToken::decode(bytes).map(drop)?,
-        kinds::ACL_POLICY => AclPolicy::decode(bytes).map(drop)?,
-        kinds::ACL_ROLE => AclRole::decode(bytes).map(drop)?,
-        _ => {}
-    }
-    identity(kind, bytes)
 }
 
 fn hash(parts: &[&[u8]]) -> u128 {

@@ -3,6 +3,7 @@
 
 use archive::consul::{DirEntry, IndexEntry, Session, kinds};
 use archive::msgpack::{Cursor, Value};
+use archive::nomad;
 use archive::state::inspect::{KeyDetail, Summary};
 use archive::state::{Checker, Product, Records};
 use archive::testing::meta;
@@ -23,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(id, product.identity(record.kind, &record.bytes));
         match product {
             Product::Consul => again(record.kind, &record.bytes),
-            Product::Nomad => {}
+            Product::Nomad => again_of_nomad(record.kind, &record.bytes),
         }
         let _ = checker.check(&record, offset);
         let _ = summary.add(&record);
@@ -51,6 +52,28 @@ fn again(kind: u8, bytes: &[u8]) {
             let Ok(entry) = IndexEntry::decode(bytes) else { return };
             assert_eq!(IndexEntry::decode(&entry.encode()), Ok(entry));
         }
+        _ => {}
+    }
+}
+
+/// The same of Nomad's, and over what was there before.
+fn again_of_nomad(kind: u8, bytes: &[u8]) {
+    macro_rules! again {
+        ($structure:ty) => {
+            if let Ok(value) = <$structure>::decode(bytes) {
+                assert_eq!(<$structure>::decode(&value.encode()), Ok(value.clone()));
+                assert_eq!(<$structure>::decode(&value.encode_over(bytes)), Ok(value));
+            }
+        };
+    }
+    match kind {
+        nomad::kinds::JOB | nomad::kinds::JOB_VERSION => again!(nomad::Job),
+        nomad::kinds::JOB_SUMMARY => again!(nomad::JobSummary),
+        nomad::kinds::ACL_TOKEN => again!(nomad::AclToken),
+        nomad::kinds::NAMESPACE => again!(nomad::Namespace),
+        nomad::kinds::NODE_POOL => again!(nomad::NodePool),
+        nomad::kinds::VARIABLE => again!(nomad::Variable),
+        nomad::kinds::ROOT_KEY => again!(nomad::RootKey),
         _ => {}
     }
 }

@@ -4,29 +4,36 @@ use std::io::Write;
 
 use sha2::{Digest, Sha256};
 
-use crate::consul::{DirEntry, IndexEntry, Record, Session, kinds, write_header, write_record};
+use crate::consul::{DirEntry, IndexEntry, Session, kinds};
 use crate::hashicorp::{Compression, Configuration, Meta, Server, VOTER, Writer};
 use crate::msgpack::{Encoder, Time};
+use crate::state::{Product, Record, write_record};
 
 /// When the archives made here claim to be from.
 pub const MTIME_S: u64 = 1_710_350_057;
 
-/// Makes Consul archives.
-#[derive(Clone, Debug, Default)]
+/// Makes archives.
+#[derive(Clone, Debug)]
 pub struct Builder {
+    product: Product,
     last_index: u64,
     records: Vec<Record>,
 }
 
 impl Builder {
-    /// An archive without records.
+    /// A Consul archive without records.
     pub fn new(last_index: u64) -> Builder {
-        Builder { last_index, records: Vec::new() }
+        Builder { product: Product::Consul, last_index, records: Vec::new() }
     }
 
-    /// An archive with a record of every known type.
+    /// A Nomad archive without records.
+    pub fn of_nomad(last_index: u64) -> Builder {
+        Builder { product: Product::Nomad, ..Builder::new(last_index) }
+    }
+
+    /// A Consul archive with a record of every known type.
     pub fn with_every_kind() -> Builder {
-        Builder { last_index: 62, records: one_of_each() }
+        Builder { records: one_of_each(), ..Builder::new(62) }
     }
 
     /// Adds a record.
@@ -35,7 +42,7 @@ impl Builder {
         self
     }
 
-    /// Adds a key.
+    /// Adds a key of Consul's.
     pub fn key(self, key: &str, value: &[u8], index: u64) -> Builder {
         let entry = DirEntry {
             key: key.into(),
@@ -50,7 +57,7 @@ impl Builder {
     /// The content of `state.bin`.
     pub fn state(&self) -> Vec<u8> {
         let mut state = Vec::new();
-        write_header(&mut state, self.last_index).expect("memory takes everything");
+        self.product.write_header(&mut state, self.last_index).expect("memory takes everything");
         for record in &self.records {
             write_record(&mut state, record.kind, &record.bytes).expect("memory takes everything");
         }
@@ -90,7 +97,7 @@ pub fn archive(meta: &Meta, state: &[u8], compression: Compression) -> Vec<u8> {
     writer.finish().expect("the state has the size that its description says")
 }
 
-/// A record of every known type, in the order of an archive.
+/// A record of every known type of Consul's, in the order of an archive.
 pub fn one_of_each() -> Vec<Record> {
     let mut records = vec![
         record(kinds::NAMESPACE, raw(&message(&[(1, b"default"), (2, b"Builtin Default Namespace")]))),

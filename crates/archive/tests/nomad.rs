@@ -11,7 +11,7 @@ use archive::hashicorp::{Compression, Reader, Writer};
 use archive::msgpack::Value;
 use archive::nomad::{identity, kinds, verify};
 use archive::state::{Error, Fault, Id, Options, Product, Record, Records, Verdict, inspect, write_record};
-use archive::testing::{archive, map, meta, raw};
+use archive::testing::{Builder, map, raw};
 use archive::{consul, state};
 use support::nomad as genuine;
 
@@ -23,12 +23,8 @@ fn records(name: &str) -> Vec<Record> {
 
 /// An archive of these records.
 fn packed(records: &[(u8, Vec<u8>)]) -> Vec<u8> {
-    let mut state = Vec::new();
-    Product::Nomad.write_header(&mut state, 7).unwrap();
-    for (kind, bytes) in records {
-        write_record(&mut state, *kind, bytes).unwrap();
-    }
-    archive(&meta(7, state.len()), &state, Compression::default())
+    let add = |builder: Builder, (kind, bytes): &(u8, Vec<u8>)| builder.record(*kind, bytes.clone());
+    records.iter().fold(Builder::of_nomad(7), add).archive()
 }
 
 fn verdict(records: &[(u8, Vec<u8>)]) -> Result<Verdict, Error> {
@@ -59,7 +55,7 @@ fn genuine_states_say_whose_they_are() {
         let error = consul::verify(bytes.as_slice(), Options::default()).unwrap_err();
         assert_eq!(error.to_string(), "this is a snapshot of Nomad, not of Consul", "{name}");
     }
-    let error = verify(archive::testing::Builder::with_every_kind().archive().as_slice(), Options::default());
+    let error = verify(Builder::with_every_kind().archive().as_slice(), Options::default());
     assert_eq!(error.unwrap_err().to_string(), "this is a snapshot of Consul, not of Nomad");
     assert!(matches!(Records::new(&b"\x81\xa1a\x01"[..]), Err(Error::UnknownProduct)));
     assert!(matches!(Records::new(&b"\xc0"[..]), Err(Error::UnknownProduct)));

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use super::identity::{CHECK, SERVICE, lower_case};
 use super::service::Service;
 use crate::msgpack::{Cursor, Error};
+use crate::state::Product;
 use crate::state::id::SEPARATOR;
 use crate::state::structure::{self, Field, Fields, Opaque, Part, structure};
 
-structure! {
-    /// A node. Decoded from the bytes of any registration, it is the node that the registration is of.
+structure! { Consul:
+    /// A node. Decoded from the bytes of any registration, it is the node that the registration is of; encoded over
+    /// them, it takes that node's place.
     pub struct Node {
         /// Where it is reached.
         pub address: String = "Address",
@@ -178,6 +180,8 @@ impl Registration {
 }
 
 impl Fields for Registration {
+    const PRODUCT: Product = Product::Consul;
+
     fn take(&mut self, name: &[u8], value: &mut Cursor<'_>) -> Result<bool, Error> {
         match name {
             b"Service" => self.service = Field::decode(value)?,
@@ -203,11 +207,6 @@ impl Fields for Registration {
 }
 
 impl Node {
-    /// The bytes of a registration with this node in place of the one it was of.
-    pub fn encode_over(&self, registration: &[u8]) -> Vec<u8> {
-        structure::encode(self, Some(registration))
-    }
-
     /// The id of its record; see [`super::identity`].
     pub fn record_id(name: &str) -> Vec<u8> {
         [&[SEPARATOR], &lower_case(name.as_bytes())[..]].concat()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::state::structure::{Opaque, structure};
 
-structure! {
+structure! { Consul:
     /// One instance of a service.
     pub struct Service {
         /// Where it is reached, if elsewhere than its node.

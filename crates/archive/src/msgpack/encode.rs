@@ -1,5 +1,6 @@
-//! Writes what HashiCorp's old codec writes (`hashicorp/consul-net-rpc:go-msgpack/codec/msgpack.go`):
-//! one family of strings, shortest codes, unsigned codes for every integer that is not negative.
+//! Writes what HashiCorp's codecs write: one family of strings, shortest codes. The old one, which is Consul's,
+//! has unsigned codes for every integer that is not negative (`hashicorp/consul-net-rpc:go-msgpack/codec/msgpack.go`),
+//! the new one, which is Nomad's, signed codes for all of a signed type (`hashicorp/go-msgpack:codec/msgpack.go`).
 
 use super::Time;
 
@@ -7,12 +8,23 @@ use super::Time;
 #[derive(Clone, Debug, Default)]
 pub struct Encoder {
     bytes: Vec<u8>,
+    has_signed_codes: bool,
 }
 
 impl Encoder {
-    /// An empty buffer.
+    /// An empty buffer for the old codec.
     pub fn new() -> Encoder {
         Encoder::default()
+    }
+
+    /// An empty buffer for the new codec.
+    pub fn with_signed_codes() -> Encoder {
+        Encoder { has_signed_codes: true, ..Encoder::default() }
+    }
+
+    /// An empty buffer for the same codec as this one.
+    pub(crate) fn another(&self) -> Encoder {
+        Encoder { bytes: Vec::new(), ..*self }
     }
 
     /// What was written.
@@ -46,6 +58,9 @@ impl Encoder {
     pub fn int(&mut self, value: i64) -> &mut Encoder {
         let bytes = value.to_be_bytes();
         match value {
+            0x8000_0000.. if self.has_signed_codes => self.put(&[0xd3]).put(&bytes),
+            0x8000.. if self.has_signed_codes => self.put(&[0xd2]).put(&bytes[4..]),
+            0x80.. if self.has_signed_codes => self.put(&[0xd1]).put(&bytes[6..]),
             0.. => self.uint(value.unsigned_abs()),
             -0x20..0 => self.put(&bytes[7..]),
             -0x80..-0x20 => self.put(&[0xd0]).put(&bytes[7..]),

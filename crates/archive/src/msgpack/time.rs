@@ -20,6 +20,7 @@ pub struct Time {
 }
 
 impl Default for Time {
+    /// [`Time::ZERO`].
     fn default() -> Time {
         Time::ZERO
     }

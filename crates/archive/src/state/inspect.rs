@@ -94,6 +94,11 @@ impl Summary {
         Ok(())
     }
 
+    /// Whose state it is.
+    pub fn whose(&self) -> Product {
+        self.product
+    }
+
     /// Name and figures of each type, the largest first.
     pub fn kinds(&self) -> Vec<(String, Figures)> {
         sorted(

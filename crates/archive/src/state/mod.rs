@@ -22,7 +22,7 @@ use std::io;
 pub use id::Id;
 pub use product::Product;
 pub use records::{Record, Records, write_record};
-pub use structure::Opaque;
+pub use structure::{Bytes, Opaque};
 pub use verify::{Checker, Count, Options, Seen, Verdict, verify};
 
 use crate::{consul, hashicorp, msgpack};

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::msgpack::{Cursor, Encoder, Error, Value};
+use super::Product;
+use crate::msgpack::{Cursor, Encoder, Error, Time, Value};
 
 /// A value that a field can have.
 pub(crate) trait Field: Sized + PartialEq {
@@ -33,10 +34,13 @@ impl<T: Field> Part for T {
 
 /// The fields of a structure, by their genuine names.
 pub(crate) trait Fields: Default + PartialEq {
+    /// Whose it is: products write their fields in different ways.
+    const PRODUCT: Product;
+
     /// Takes the value of a field; false if there is no such field.
     fn take(&mut self, name: &[u8], value: &mut Cursor<'_>) -> Result<bool, Error>;
 
-    /// Shows every field.
+    /// Shows every field, in the order in which it is declared.
     fn each<'a>(&'a self, show: &mut dyn FnMut(&'static str, &'a dyn Part));
 }
 
@@ -50,24 +54,29 @@ pub(crate) fn decode<T: Fields>(bytes: &[u8]) -> Result<T, Error> {
     }
 }
 
-/// Encodes every field, keys sorted, and beside them the unknown ones of `before`.
+/// Encodes every field, and beside them the unknown ones of `before`. Consul sorts keys; Nomad's released builds
+/// write them as they are declared.
 pub(crate) fn encode<T: Fields>(structure: &T, before: Option<&[u8]>) -> Vec<u8> {
-    let mut out = Encoder::new();
+    let mut out = match T::PRODUCT {
+        Product::Consul => Encoder::new(),
+        Product::Nomad => Encoder::with_signed_codes(),
+    };
     encode_into(structure, before, &mut out);
     out.into_bytes()
 }
 
 fn encode_into<T: Fields>(structure: &T, before: Option<&[u8]>, out: &mut Encoder) {
     // What stood there was decoded when it was stored; if it is no map after all, there is nothing to keep.
-    let old = before.and_then(|bytes| fields_of(bytes).ok()).unwrap_or_default();
-    let mut fields = BTreeMap::new();
+    let mut old = before.and_then(|bytes| fields_of(bytes).ok()).unwrap_or_default();
+    let mut fields = Vec::new();
     structure.each(&mut |name, part| {
-        let mut value = Encoder::new();
-        part.write(old.get(name.as_bytes()).copied(), &mut value);
-        fields.insert(name.as_bytes(), value.into_bytes());
+        let mut value = out.another();
+        part.write(old.remove(name.as_bytes()), &mut value);
+        fields.push((name.as_bytes(), value.into_bytes()));
     });
-    for (name, value) in &old {
-        fields.entry(name).or_insert_with(|| value.to_vec());
+    fields.extend(old.into_iter().map(|(name, value)| (name, value.to_vec())));
+    if T::PRODUCT == Product::Consul {
+        fields.sort_unstable_by_key(|(name, _)| *name);
     }
     out.map(fields.len());
     for (name, value) in fields {
@@ -138,6 +147,30 @@ impl Field for i64 {
     }
 }
 
+impl Field for Time {
+    fn decode(value: &mut Cursor<'_>) -> Result<Time, Error> {
+        Ok(value.time()?.unwrap_or_default())
+    }
+
+    fn encode(&self, _: Option<&[u8]>, out: &mut Encoder) {
+        out.time(*self);
+    }
+}
+
+/// A byte string.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl Field for Bytes {
+    fn decode(value: &mut Cursor<'_>) -> Result<Bytes, Error> {
+        Ok(Bytes(value.raw()?.to_vec()))
+    }
+
+    fn encode(&self, _: Option<&[u8]>, out: &mut Encoder) {
+        out.raw(&self.0);
+    }
+}
+
 /// A Go pointer, slice or map: nil is something else than empty.
 impl<T: Field> Field for Option<T>
 where
@@ -160,6 +193,8 @@ where
 /// What Go can leave out by nil.
 pub(crate) trait Nilable {}
 
+impl Nilable for Time {}
+impl Nilable for Bytes {}
 impl<T: Fields> Nilable for T {}
 impl<T> Nilable for Vec<T> {}
 impl<T> Nilable for BTreeMap<String, T> {}
@@ -275,9 +310,9 @@ impl Field for Opaque {
     }
 }
 
-/// Declares structures whose fields have genuine names.
+/// Declares structures of a product whose fields have genuine names.
 macro_rules! structure {
-    ($($(#[$about:meta])* pub struct $structure:ident {
+    ($product:ident: $($(#[$about:meta])* pub struct $structure:ident {
         $($(#[$field_about:meta])* pub $field:ident: $type:ty = $name:literal,)*
     })*) => {$(
         $(#[$about])*
@@ -287,6 +322,8 @@ macro_rules! structure {
         }
 
         impl $crate::state::structure::Fields for $structure {
+            const PRODUCT: $crate::state::Product = $crate::state::Product::$product;
+
             fn take(
                 &mut self,
                 name: &[u8],
@@ -316,6 +353,12 @@ macro_rules! structure {
             /// Encodes it as the community edition does.
             pub fn encode(&self) -> Vec<u8> {
                 $crate::state::structure::encode(self, None)
+            }
+
+            /// Encodes it in place of an older one: what means the same keeps its bytes, and fields we don't know
+            /// stay.
+            pub fn encode_over(&self, before: &[u8]) -> Vec<u8> {
+                $crate::state::structure::encode(self, Some(before))
             }
         }
     )*};

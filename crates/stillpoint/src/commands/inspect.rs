@@ -11,6 +11,7 @@ use anyhow::Context;
 use archive::consul::inspect::{KeyDetail, Summary};
 use archive::consul::{self, Record, Records};
 use archive::hashicorp::{Meta, Reader};
+use archive::state::Product;
 
 use super::blocking;
 use super::verify::enterprise_warning;
@@ -36,7 +37,9 @@ pub(super) async fn run(args: InspectArgs, output: Output) -> anyhow::Result<()>
     let inspected = blocking(move || inspect(&args)).await?;
     let Inspected { meta, summary, kinds } = inspected;
     let kinds: Vec<u8> = kinds.into_iter().collect();
-    enterprise_warning(&kinds).iter().for_each(|warning| output.warn(warning));
+    if summary.whose() == Product::Consul {
+        enterprise_warning(&kinds).iter().for_each(|warning| output.warn(warning));
+    }
     let mut text = if is_json { summary.json(&meta) } else { summary.pretty(&meta) };
     text.push('\n');
     output::write_stdout(text.as_bytes())

@@ -3,6 +3,7 @@
 //! Knows no HTTP, no clock and no replication. Records are kept in the bytes in which archives carry them.
 
 pub mod consul;
+pub mod nomad;
 pub mod store;
 
 mod command;

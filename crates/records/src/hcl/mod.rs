@@ -3,6 +3,7 @@
 //! Follows `hashicorp/hcl:hcl/parser/parser.go` and `hashicorp/hcl:parse.go`. A source is bounded in size and
 //! depth, and whatever it says, its tree is no larger than a fixed number of times the source.
 
+mod flatten;
 mod lexer;
 
 use std::collections::BTreeSet;
@@ -10,6 +11,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+pub(crate) use flatten::flatten;
 use lexer::{Lexer, Position, Token};
 
 /// The longest source. Genuine rules are a few hundred bytes; they know no bound of their own.
@@ -33,6 +35,8 @@ pub(crate) enum Error {
     Repeated { key: String, at: Position },
     #[error("{0}")]
     Json(String),
+    #[error("the rules repeat their keys too often")]
+    Repetitive,
 }
 
 /// One entry of an object.
@@ -66,7 +70,7 @@ pub(crate) fn parse(source: &str, repeats: Repeats) -> Result<Vec<Item>, Error> 
     if source.len() > RULES_BYTES_MAX {
         return Err(Error::Large(source.len()));
     }
-    if source.trim_start().starts_with('{') {
+    if is_json(source) {
         return match serde_json::from_str(source) {
             Ok(Value::Object(items)) => Ok(items),
             Ok(_) => Err(Error::Json("not an object".into())),
@@ -79,6 +83,11 @@ pub(crate) fn parse(source: &str, repeats: Repeats) -> Result<Vec<Item>, Error> 
         Token::End => Ok(items),
         found => Err(Error::Unexpected { at, expected: "expected: IDENT | STRING | ASSIGN | LBRACE", found }),
     }
+}
+
+/// Whether a source is JSON rather than HCL.
+pub(crate) fn is_json(source: &str) -> bool {
+    source.trim_start().starts_with('{')
 }
 
 struct Parser<'a> {

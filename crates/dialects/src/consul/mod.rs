@@ -18,6 +18,7 @@ mod forward;
 mod guard;
 mod health;
 mod kv;
+mod lingering;
 mod measure;
 mod params;
 mod reply;
@@ -33,6 +34,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, put};
 use node::Node;
 
+pub use forward::Outgoing;
+
 use forward::Forwarder;
 use guard::Gate;
 
@@ -44,7 +47,7 @@ struct App {
 }
 
 /// The routes of the Consul API. `outgoing` is for the connections to other datacenters.
-pub fn routes(node: Node, outgoing: tls::ClientConfig) -> Router {
+pub fn routes(node: Node, outgoing: Outgoing) -> Router {
     let app = App { node, forwarder: Forwarder::new(outgoing) };
     // The outer layer comes last: what it refuses never reaches another datacenter.
     let here = |allow, methods: MethodRouter<App>| {

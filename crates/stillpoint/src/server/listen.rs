@@ -4,8 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
+use dialects::consul::Outgoing;
 use node::Node;
-use tls::ClientConfig;
 use tokio::net::TcpListener;
 
 use super::config::Config;
@@ -36,7 +36,7 @@ impl Listeners {
     }
 
     /// Each listener with the routes of its dialect. `outgoing` is for connections to other datacenters.
-    pub(super) fn with_routes(self, node: &Node, outgoing: ClientConfig) -> Vec<(TcpListener, Router)> {
+    pub(super) fn with_routes(self, node: &Node, outgoing: Outgoing) -> Vec<(TcpListener, Router)> {
         let served = [
             (self.consul, dialects::consul::routes(node.clone(), outgoing)),
             (self.native, dialects::native::routes(node.clone())),

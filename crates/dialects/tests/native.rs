@@ -61,7 +61,8 @@ impl Server {
 
     async fn put_key(&self, key: &str) {
         let no_tls = tls::client_config(&tls::Trust::Nobody, None).unwrap();
-        let routes = dialects::consul::routes(self.node.clone(), no_tls);
+        let outgoing = tokio::sync::watch::Sender::new(no_tls.into()).subscribe();
+        let routes = dialects::consul::routes(self.node.clone(), outgoing);
         let request = Request::put(format!("/v1/kv/{key}")).body(Body::from("value")).unwrap();
         assert_eq!(routes.oneshot(request).await.unwrap().status(), StatusCode::OK);
     }

@@ -78,7 +78,7 @@ fn the_token_may_stand_in_a_file_or_in_the_environment() {
 
 #[test]
 fn the_banner_says_how_access_control_begins() {
-    let heard = |configuration: &str| Server::start(Cli::new(), configuration).acl;
+    let heard = |configuration: &str| Server::start(Cli::new(), configuration).acl.clone();
     assert_eq!(heard(""), "  acl      off");
     assert_eq!(heard(&with_root()), "  acl      on, default deny");
     let fresh = heard("[acl]\nenabled = true\n");

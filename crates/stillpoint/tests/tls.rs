@@ -265,13 +265,20 @@ fn strangers_are_served_over_tls_alone() {
     assert!(!listened.stderr.contains("TLS"), "{listened}");
 }
 
+/// A server in `dc1`, and one in `dc2` that it reaches over TLS and that asks for certificates if it is told to.
+fn two(authority: &Authority, verify_incoming: &str) -> (Server, Server) {
+    let cli = with(authority, &authority.issue(LOCAL));
+    let far = Server::start(cli, &format!("datacenter = \"dc2\"\n{TLS}{verify_incoming}"));
+    let datacenters = format!("{TLS}[datacenters]\ndc2 = \"https://{}\"\n", far.consul);
+    (Server::start(with(authority, &authority.issue(LOCAL)), &datacenters), far)
+}
+
+const VERIFY: &str = "verify_incoming = true\n";
+
 #[test]
 fn other_datacenters_are_reached_over_tls() {
     let authority = Authority::new("ca");
-    let cli = with(&authority, &authority.issue(LOCAL));
-    let far = Server::start(cli, &format!("datacenter = \"dc2\"\n{TLS}"));
-    let datacenters = format!("{TLS}[datacenters]\ndc2 = \"https://{}\"\n", far.consul);
-    let near = Server::start(with(&authority, &authority.issue(LOCAL)), &datacenters);
+    let (near, far) = two(&authority, "");
     let cli = knowing(&authority);
     cli.write("a.snap", &small());
     let url = format!("consul+https://{}?dc=dc2", near.consul);
@@ -283,4 +290,46 @@ fn other_datacenters_are_reached_over_tls() {
     };
     assert_eq!(saved(&near, "?dc=dc2", "through.snap"), saved(&far, "", "there.snap"));
     assert_eq!(cli.run(&["verify", "there.snap", "--json"]).json()["records"], 3);
+}
+
+#[test]
+fn a_datacenter_that_asks_for_certificates_is_shown_our_own() {
+    let authority = Authority::new("ca");
+    let (near, far) = two(&authority, VERIFY);
+    let cli = knowing(&authority);
+    cli.write("a.snap", &small());
+    let url = format!("consul+https://{}?dc=dc2", near.consul);
+    cli.run(&["restore", "a.snap", &url, "--yes", "--ca-file", "ca.pem"]).expect(0, "Restored");
+    cli.run(&["save", &url, "b.snap", "--ca-file", "ca.pem"]).expect(0, "Saved and verified");
+    // Whoever is let in here needs no certificate there; whoever asks there does.
+    let there = format!("consul+https://{}", far.consul);
+    cli.run(&["save", &there, "c.snap", "--ca-file", "ca.pem"]).expect(1, CERTIFICATE);
+}
+
+#[test]
+fn a_datacenter_that_does_not_know_our_authority_is_told_of_in_words() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let (near, mut far) = two(&ours, VERIFY);
+    theirs.issue(LOCAL).serve(far.cli.directory.path(), &theirs, true);
+    far.signal("-HUP");
+    far.hear("the TLS certificates were read again");
+    let cli = knowing(&ours);
+    let url = format!("consul+https://{}?dc=dc2", near.consul);
+    let run = cli.run(&["save", &url, "a.snap", "--ca-file", "ca.pem"]);
+    run.expect(1, &format!("forward to https://{}: the server's certificate is of no CA", far.consul));
+    assert_eq!(cli.files(), ["ca.pem"]);
+}
+
+#[test]
+fn other_datacenters_are_reached_with_new_certificates_once_there_are_any() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let (mut near, mut far) = two(&old, VERIFY);
+    for server in [&mut near, &mut far] {
+        new.issue(LOCAL).serve(server.cli.directory.path(), &new, true);
+        server.signal("-HUP");
+        server.hear("the TLS certificates were read again");
+    }
+    let cli = knowing(&new);
+    let url = format!("consul+https://{}?dc=dc2", near.consul);
+    cli.run(&["save", &url, "a.snap", "--ca-file", "ca.pem"]).expect(0, "Saved and verified");
 }

@@ -1,6 +1,7 @@
 //! Other datacenters: whole requests are passed on to the address that the settings name, and answers back,
 //! without holding either.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -13,16 +14,25 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use node::Kind;
+use tls::ClientConfig;
+use tokio::sync::watch;
 
 use super::App;
-use super::params::{Query, WAIT_MAX, token};
+use super::lingering::Lingering;
+use super::params::{Query, token};
 use super::reply::{Failure, Reply};
 
 /// How long a connection may take to come about.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// How long the other side may be silent: longer than the longest blocking query with its jitter.
-const SILENCE_MAX: Duration = WAIT_MAX.saturating_add(Duration::from_secs(60));
+/// After how much silence the kernel asks whether the other machine still lives. A machine that lives may take
+/// as long as it likes, as between genuine servers: how long a large archive is worth waiting for is up to
+/// whoever asked us, and once they leave, what we asked for them ends too.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// How long the other machine may take nothing of what we send.
+#[cfg(target_os = "linux")]
+const DEAF_MAX: Duration = Duration::from_secs(300);
 
 const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
 
@@ -44,9 +54,18 @@ const HOP_BY_HOP: [HeaderName; 11] = [
     UPGRADE,
 ];
 
+/// What connections to other datacenters are made with, as of now: whom to trust, and who we are.
+pub type Outgoing = watch::Receiver<Arc<ClientConfig>>;
+
 /// Passes requests on.
 #[derive(Clone)]
 pub(super) struct Forwarder {
+    connections: Arc<Mutex<Connections>>,
+}
+
+/// The pool of connections, and where to hear that new ones need another.
+struct Connections {
+    outgoing: Outgoing,
     client: reqwest::Client,
 }
 
@@ -65,16 +84,19 @@ pub(super) async fn elsewhere(State(app): State<App>, request: Request, next: Ne
 }
 
 impl Forwarder {
-    pub(super) fn new(outgoing: tls::ClientConfig) -> Forwarder {
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_MAX)
-            .read_timeout(SILENCE_MAX)
-            // A redirect would carry the token elsewhere.
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .tls_backend_preconfigured(outgoing)
-            .build();
-        Forwarder { client: client.expect("with TLS ready and no proxies nothing is left that could fail") }
+    pub(super) fn new(mut outgoing: Outgoing) -> Forwarder {
+        let client = client(&outgoing.borrow_and_update());
+        Forwarder { connections: Arc::new(Mutex::new(Connections { outgoing, client })) }
+    }
+
+    /// The client of now. One that was taken before keeps its connections until it is done with them.
+    fn client(&self) -> reqwest::Client {
+        let mut connections = self.connections.lock().expect("no holder panics");
+        let Connections { outgoing, client: current } = &mut *connections;
+        if outgoing.has_changed().unwrap_or(false) {
+            *current = client(&outgoing.borrow_and_update());
+        }
+        current.clone()
     }
 
     async fn forward(&self, base: &str, query: Query, request: Request) -> Reply {
@@ -87,9 +109,9 @@ impl Forwarder {
             headers.insert(TOKEN, token);
         }
         headers.insert(FORWARDED, HeaderValue::from_static("1"));
-        let mut sent = self.client.request(parts.method, target(base, &parts.uri, query)).headers(headers);
+        let mut sent = self.client().request(parts.method, target(base, &parts.uri, query)).headers(headers);
         if body.size_hint().exact() != Some(0) {
-            sent = sent.body(reqwest::Body::wrap_stream(body.into_data_stream()));
+            sent = sent.body(reqwest::Body::wrap_stream(Lingering::new(body)));
         }
         let answer = sent.send().await.map_err(|error| unreachable(base, &error))?;
         let (status, headers) = (answer.status(), passed_on(answer.headers()));
@@ -98,16 +120,32 @@ impl Forwarder {
     }
 }
 
+fn client(outgoing: &ClientConfig) -> reqwest::Client {
+    let building = reqwest::Client::builder()
+        .connect_timeout(CONNECT_MAX)
+        .tcp_keepalive(KEEPALIVE)
+        // A redirect would carry the token elsewhere.
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .tls_backend_preconfigured(outgoing.clone());
+    #[cfg(target_os = "linux")]
+    let building = building.tcp_user_timeout(DEAF_MAX);
+    building.build().expect("with TLS ready and no proxies nothing is left that could fail")
+}
+
 /// The request's place in the other datacenter. The datacenter's name stays in it, so that whoever answers
 /// there by mistake refuses.
 fn target(base: &str, uri: &Uri, query: Query) -> String {
     format!("{}{}?{}", base.trim_end_matches('/'), uri.path(), query.without("token").encode())
 }
 
+/// The headers without those that belong to one connection, the ones that it declares so among them.
 fn passed_on(headers: &HeaderMap) -> HeaderMap {
-    let mut headers = headers.clone();
-    HOP_BY_HOP.iter().for_each(|name| drop(headers.remove(name)));
-    headers
+    let declared = headers.get_all(CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+    let mut kept = headers.clone();
+    declared.flat_map(|names| names.split(',')).for_each(|name| drop(kept.remove(name.trim())));
+    HOP_BY_HOP.iter().for_each(|name| drop(kept.remove(name)));
+    kept
 }
 
 fn unreachable(base: &str, error: &reqwest::Error) -> Failure {
@@ -129,5 +167,18 @@ mod tests {
         let uri = Uri::from_static("/v1/kv/a%2Fb?dc=dc2&token=secret&recurse");
         let query = Query::parse(uri.query().unwrap()).unwrap();
         assert_eq!(target("http://dc2:8500/", &uri, query), "http://dc2:8500/v1/kv/a%2Fb?dc=dc2&recurse=");
+    }
+
+    #[test]
+    fn what_belongs_to_a_connection_stays_behind() {
+        let pairs =
+            [("connection", "close, X-Hop"), ("connection", "upgrade"), ("x-hop", "1"), ("upgrade", "h2c")];
+        let pairs = pairs.into_iter().chain([("content-length", "3"), ("x-consul-index", "7")]);
+        let headers: HeaderMap = pairs
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        let kept = passed_on(&headers);
+        let names: Vec<&str> = kept.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["content-length", "x-consul-index"]);
     }
 }

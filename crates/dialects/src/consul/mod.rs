@@ -20,6 +20,7 @@ mod forward;
 mod guard;
 mod health;
 mod kv;
+mod lingering;
 mod operation;
 mod params;
 mod reply;
@@ -35,6 +36,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, put};
 use node::Node;
 
+pub use forward::Outgoing;
+
 use forward::Forwarder;
 use guard::Gate;
 
@@ -48,13 +51,13 @@ struct App {
 }
 
 /// The routes of the Consul API. `outgoing` is for the connections to other datacenters.
-pub fn routes(node: Node, outgoing: tls::ClientConfig) -> Router {
+pub fn routes(node: Node, outgoing: Outgoing) -> Router {
     let app = App { node, forwarder: Forwarder::new(outgoing) };
     served(&app).router.fallback(unserved::answer).with_state(app)
 }
 
 /// The paths that have a handler, as patterns: for tests that must not miss one.
-pub fn served_paths(node: Node, outgoing: tls::ClientConfig) -> Vec<String> {
+pub fn served_paths(node: Node, outgoing: Outgoing) -> Vec<String> {
     served(&App { node, forwarder: Forwarder::new(outgoing) }).paths
 }
 

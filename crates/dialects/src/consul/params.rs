@@ -126,7 +126,7 @@ pub(super) fn below(uri: &Uri, prefix: &str) -> Result<String, Failure> {
 const WAIT_DEFAULT: Duration = Duration::from_secs(300);
 
 /// How long a blocking query waits at most, but for the jitter.
-pub(super) const WAIT_MAX: Duration = Duration::from_secs(600);
+const WAIT_MAX: Duration = Duration::from_secs(600);
 
 /// The options of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ use records::Scope;
 
 use super::App;
 use super::access::Caller;
+use super::lingering::Lingering;
 use super::params::Query;
 use super::reply::{Failure, Reply, read_headers, warn};
 
@@ -50,6 +51,7 @@ pub(super) async fn restore(
     headers: HeaderMap,
     body: Body,
 ) -> Reply {
+    let body = Lingering::new(body);
     app.node.confirm_leader().await?;
     caller.now().await?.snapshot()?;
     if query.has("stale") {
@@ -91,7 +93,7 @@ impl Upload {
     }
 
     /// The body as the node takes it in.
-    fn follow(&self, body: Body) -> node::Body {
+    fn follow(&self, body: Lingering) -> node::Body {
         let has_stripped = Arc::clone(&self.has_stripped);
         let look = move |chunk: &Bytes| {
             if !has_stripped.load(Ordering::Relaxed) {
@@ -99,7 +101,7 @@ impl Upload {
                 has_stripped.store(found, Ordering::Relaxed);
             }
         };
-        Box::pin(body.into_data_stream().inspect_ok(look).map_err(Into::into))
+        Box::pin(body.inspect_ok(look).map_err(Into::into))
     }
 
     /// A refusal in the words of the genuine server where it would refuse too, else in ours.

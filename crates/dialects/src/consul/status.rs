@@ -77,7 +77,8 @@ pub(super) async fn raft_configuration(
         }
     };
     let servers = status.members.everyone().iter().map(server).collect();
-    let index = status.members.position().map_or(0, |position| position.index);
+    // Our log begins at 0, the genuine one at 1, and clients take 0 for an index that is missing.
+    let index = status.members.position().map_or(1, |position| position.index.max(1));
     Ok(answer(&query, &RaftConfiguration { servers, index }))
 }
 

@@ -253,8 +253,9 @@ fn random() -> String {
 }
 
 /// For servers that speak to no other over TLS.
-fn no_tls() -> tls::ClientConfig {
-    tls::client_config(&tls::Trust::Nobody, None).unwrap()
+fn no_tls() -> dialects::consul::Outgoing {
+    let config = tls::client_config(&tls::Trust::Nobody, None).unwrap();
+    tokio::sync::watch::Sender::new(config.into()).subscribe()
 }
 
 /// Every record of an archive, which is verified on the way.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use client::{Address, consul};
 use node::{DefaultPolicy, Settings};
 use serde::Deserialize;
-use tls::{ClientConfig, Files, Identity, Trust};
+use tls::{Files, Identity, Trust};
 
 use super::acl::Acl;
 use crate::args::{DATA_DIR_DEFAULT, Listen, LogFormat, LogLevel, ServerArgs};
@@ -90,7 +91,7 @@ impl Config {
         let mut settings = Settings::new(data_dir);
         settings.node_name = file.node_name.unwrap_or_else(host_name);
         set(&mut settings.datacenter, file.datacenter);
-        settings.datacenters = file.datacenters;
+        settings.datacenters = datacenters(file.datacenters)?;
         set(&mut settings.kv_max_value_bytes, file.limits.kv_max_value_bytes);
         set(&mut settings.restore_max_bytes, file.limits.restore_max_bytes);
         set(&mut settings.disk_reserve_bytes, file.limits.disk_reserve_bytes);
@@ -148,16 +149,15 @@ impl Config {
         access.enabled && access.default_policy == DefaultPolicy::Deny
     }
 
-    /// What connections to other datacenters need. Reads files only if one of them is asked over TLS.
-    pub(super) fn outgoing(&self) -> Result<ClientConfig, tls::Error> {
+    /// Whose word to take for who answers in another datacenter.
+    pub(super) fn trust(&self) -> Trust {
         let over_tls = self.settings.datacenters.values().any(|url| url.starts_with("https://"));
         let ca = self.tls.as_ref().and_then(|files| files.ca.clone());
-        let trust = match (over_tls, ca) {
+        match (over_tls, ca) {
             (false, _) => Trust::Nobody,
             (true, None) => Trust::System,
             (true, Some(ca)) => Trust::SystemAnd(ca),
-        };
-        tls::client_config(&trust, None)
+        }
     }
 }
 
@@ -177,6 +177,15 @@ fn lacks(has_tls: bool, has_acl: bool) -> Option<Lacks> {
         }
     };
     Some(Lacks { what, configure })
+}
+
+/// Addresses of Consul APIs as URLs. What could never be asked is found here and not by the first request.
+fn datacenters(file: BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, String>> {
+    let url = |(name, text): (String, String)| match Address::parse(&text, consul::DEFAULT_PORT) {
+        Ok(address) => Ok((name, address.to_string())),
+        Err(error) => Err(Failure::usage(format!("datacenters.{name}: {error}")).into()),
+    };
+    file.into_iter().map(url).collect()
 }
 
 fn tls_files(file: TlsFile) -> Files {
@@ -275,6 +284,23 @@ mod tests {
     fn tls_needs_certificate_and_key() {
         let error = toml::from_str::<File>("[tls]\nkey = \"key.pem\"").unwrap_err();
         assert!(error.to_string().contains("cert"), "{error}");
+    }
+
+    #[test]
+    fn addresses_of_datacenters_become_urls() {
+        let resolve = |text: &str| datacenters([("dc2".to_owned(), text.to_owned())].into());
+        let table = [
+            ("10.2.0.1", "http://10.2.0.1:8500"),
+            ("consul.dc2:8600", "http://consul.dc2:8600"),
+            ("https://10.2.0.1:8501/", "https://10.2.0.1:8501"),
+        ];
+        for (text, url) in table {
+            assert_eq!(resolve(text).unwrap()["dc2"], url);
+        }
+        for bad in ["", "ftp://10.2.0.1", "https://user:secret@10.2.0.1", "http://10.2.0.1?dc=dc3"] {
+            let error = resolve(bad).unwrap_err().to_string();
+            assert!(error.starts_with("datacenters.dc2: ") && !error.contains("secret"), "{error}");
+        }
     }
 
     #[test]

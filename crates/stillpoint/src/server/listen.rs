@@ -4,9 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
+use dialects::consul::Outgoing;
 use dialects::{consul, native, observed};
 use node::Node;
-use tls::ClientConfig;
 use tokio::net::TcpListener;
 
 use super::config::Config;
@@ -38,7 +38,7 @@ impl Listeners {
 
     /// Each listener with the routes of its dialect, whose requests are logged and counted. `outgoing` is for
     /// connections to other datacenters.
-    pub(super) fn with_routes(self, node: &Node, outgoing: ClientConfig) -> Vec<(TcpListener, Router)> {
+    pub(super) fn with_routes(self, node: &Node, outgoing: Outgoing) -> Vec<(TcpListener, Router)> {
         let consul = consul::routes(node.clone(), outgoing);
         let native = native::routes(node.clone());
         let served = [

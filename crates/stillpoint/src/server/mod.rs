@@ -15,7 +15,6 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::Router;
 use node::{Node, Parts};
-use tls::ClientConfig;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -44,8 +43,7 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn open_and_serve(args: &ServerArgs, config: &Config) -> anyhow::Result<ExitCode> {
-    let material = Material::open(config.tls.clone())?;
-    let outgoing = config.outgoing().map_err(material::cannot_use)?;
+    let material = Material::open(config.tls.clone(), config.trust())?;
     let listeners = Listeners::bind(config).await?;
     let settings = config.settings(listeners.native_address());
     let node = Node::open(settings, Parts::alone()).await.map_err(cannot_open)?;
@@ -55,7 +53,7 @@ async fn open_and_serve(args: &ServerArgs, config: &Config) -> anyhow::Result<Ex
                 LogFormat::Text => banner::print(args, &node, &listeners, config.tls.is_some()),
                 LogFormat::Json => banner::log(&node, &listeners, config.tls.is_some()),
             }
-            serve(&node, listeners, outgoing, material).await
+            serve(&node, listeners, material).await
         }
         Err(error) => Err(error.into()),
     };
@@ -74,15 +72,10 @@ async fn make_ready(node: &Node) -> node::Result<()> {
 }
 
 /// Serves until a signal comes or the node stops by itself.
-async fn serve(
-    node: &Node,
-    listeners: Listeners,
-    outgoing: ClientConfig,
-    material: Material,
-) -> anyhow::Result<ExitCode> {
+async fn serve(node: &Node, listeners: Listeners, material: Material) -> anyhow::Result<ExitCode> {
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
-    for (listener, routes) in listeners.with_routes(node, outgoing) {
+    for (listener, routes) in listeners.with_routes(node, material.outgoing()) {
         serve_at(listener, routes, &material, stopping.clone(), &mut servers);
     }
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;

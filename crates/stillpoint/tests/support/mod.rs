@@ -3,6 +3,7 @@
 // Each test binary uses a part of this.
 #![allow(dead_code)]
 
+pub(crate) mod http;
 pub(crate) mod server;
 
 use std::path::{Path, PathBuf};

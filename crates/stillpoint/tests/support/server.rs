@@ -22,9 +22,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts with this configuration, in the directory of `cli`, and returns once it serves.
     pub(crate) fn start(cli: Cli, configuration: &str) -> Server {
-        let mut command = Server::command(&cli, configuration);
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
-        let talk = BufReader::new(child.stderr.take().expect("it is piped"));
+        let (child, talk) = spawn(Server::command(&cli, configuration));
         let empty = String::new;
         let mut server = Server { cli, consul: empty(), native: empty(), acl: empty(), child, talk };
         server.consul = server.address_of("consul");
@@ -35,11 +33,32 @@ impl Server {
 
     /// The command that starts such a server.
     pub(crate) fn command(cli: &Cli, configuration: &str) -> Command {
+        Server::command_at(cli, configuration, "127.0.0.1:0", "127.0.0.1:0")
+    }
+
+    fn command_at(cli: &Cli, configuration: &str, consul: &str, native: &str) -> Command {
         cli.write("stillpoint.toml", configuration.as_bytes());
-        let (consul, native) = (["--consul", "127.0.0.1:0"], ["--native", "127.0.0.1:0"]);
         let mut command = cli.command(&["server", "--config", "stillpoint.toml"]);
-        command.args(consul).args(native);
+        command.args(["--consul", consul, "--native", native]);
         command
+    }
+
+    /// As a power cut would, but for what the kernel knows.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it was ours");
+    }
+
+    /// Kills it and starts it again over its own data, where it was, and returns once it serves.
+    pub(crate) fn restart(&mut self, configuration: &str) {
+        self.kill();
+        let command = Server::command_at(&self.cli, configuration, &self.consul, &self.native);
+        (self.child, self.talk) = spawn(command);
+        self.address_of("native");
+    }
+
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// Reads what the server says until it says this, and returns that line.
@@ -77,6 +96,12 @@ impl Server {
         let line = self.hear(&format!("  {dialect} "));
         line.rsplit_once("//").expect("it has a URL").1.to_owned()
     }
+}
+
+fn spawn(mut command: Command) -> (Child, BufReader<ChildStderr>) {
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
+    let talk = BufReader::new(child.stderr.take().expect("it is piped"));
+    (child, talk)
 }
 
 impl Drop for Server {

@@ -1,6 +1,7 @@
 //! Who may do what in the Consul scope: whether access control is on, what the bearer of a secret may do, and
 //! what of it a restore changes.
 
+use groups::Role;
 use records::consul::acl::{self, Authorizer, Command, DefaultPolicy, ManagementToken, Unresolved};
 use records::{Op, Reply, Scope, View, consul};
 use uuid::Uuid;
@@ -36,7 +37,7 @@ pub(crate) struct AccessMemory {
 impl Node {
     /// What the bearer of `secret` may do, as `view` has it; the empty secret is that of the anonymous token.
     /// Everything, unless access is controlled.
-    pub fn authorizer(&self, view: &View, secret: &str) -> Result<Authorizer, Unresolved> {
+    pub fn authorizer(&self, view: &View, secret: &str) -> std::result::Result<Authorizer, Unresolved> {
         let access = &self.settings().access;
         if !access.enabled {
             return Ok(Authorizer::unrestricted());
@@ -128,6 +129,20 @@ impl Node {
         });
         let is_open = initial.is_none() && acl::bootstrapped_at(image)?.is_none();
         Ok([lost, is_open.then_some(BOOTSTRAP_OPEN)].into_iter().flatten().map(str::to_owned).collect())
+    }
+
+    /// Waits until no right is known here that was taken away, as far as anyone was told. To be asked before a
+    /// right to make a change is: fails unless this node leads.
+    ///
+    /// No quorum is asked, unlike for [`confirm_leader`](Self::confirm_leader): who leads no more can't make the
+    /// change either. A new leader has yet to apply what those before it acknowledged.
+    pub async fn know_rights(&self) -> Result<()> {
+        let status = self.status();
+        let is_of_this_term = status.applied.is_some_and(|applied| applied.term == status.term);
+        match status.role {
+            Role::Leader if is_of_this_term => Ok(()),
+            _ => self.confirm_leader().await,
+        }
     }
 }
 

@@ -4,14 +4,16 @@
 
 use std::time::Duration;
 
-use node::{Error, Freshness, Kind, Node, Seen};
+use axum::http::HeaderMap;
+use node::{Error, Kind, Node, Seen};
 use records::consul::Answer;
 use records::{Read, Scope, View};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+use super::access::{Caller, Sight};
 use super::params::ReadOptions;
-use super::reply::Failure;
+use super::reply::{Failure, read_headers};
 
 /// Up to one part in so many of its time is added to a wait, so that clients that came together don't come
 /// back together.
@@ -29,11 +31,13 @@ pub(super) struct Glance {
 /// A view that satisfies the options, which may mean to wait for it. When the time is up the view is the
 /// latest one, whatever its index.
 ///
+/// A glance fails if what is asked for may not be seen: then there is nothing to wait for.
+///
 /// Dropping the future ends the wait: nothing is kept for a client that left.
 pub(super) async fn view(
     node: &Node,
     options: ReadOptions,
-    glance: impl Fn(&View) -> Result<Glance, records::Error> + Clone + Send + 'static,
+    glance: impl Fn(&View) -> Result<Glance, Failure> + Clone + Send + 'static,
 ) -> Result<Seen, Failure> {
     if options.index == 0 {
         return Ok(node.view(Scope::Consul, options.consistency).await?);
@@ -80,21 +84,34 @@ impl Waiting {
     }
 }
 
-/// What a read finds once it satisfies the options. It counts as found even if it is empty, as for the genuine
-/// server.
+/// What `find` finds in a view that satisfies the options, which may mean to wait for it, and the headers of
+/// an answer with it. Whoever asks does so on the same view: an answer and the right to it are of one instant.
+/// `is_found` tells whether what was asked for is there.
 pub(super) async fn read<T: Send + 'static>(
-    node: &Node,
+    caller: &Caller,
     options: ReadOptions,
-    find: impl Fn(&View) -> Result<Answer<T>, records::Error> + Clone + Send + 'static,
-) -> Result<(Freshness, Answer<T>), Failure> {
-    let glance = {
-        let find = find.clone();
-        move |view: &View| Ok(Glance { index: find(view)?.index, found: true })
+    find: impl Fn(&View, &mut Sight) -> Result<Answer<T>, Failure> + Clone + Send + 'static,
+    is_found: impl Fn(&T) -> bool + Clone + Send + 'static,
+) -> Result<(HeaderMap, T), Failure> {
+    let look = {
+        let caller = caller.clone();
+        move |view: &View| {
+            let mut sight = caller.sight(view)?;
+            Ok::<_, Failure>((find(view, &mut sight)?, sight.hides))
+        }
     };
-    let seen = view(node, options, glance).await?;
-    let freshness = seen.freshness;
-    let answer = off_thread(move || find(&seen.view)).await?;
-    Ok((freshness, answer))
+    let glance = {
+        let look = look.clone();
+        move |view: &View| {
+            let (answer, _) = look(view)?;
+            Ok(Glance { index: answer.index, found: is_found(&answer.value) })
+        }
+    };
+    let Seen { view, freshness } = view(caller.node(), options, glance).await?;
+    let (answer, hides) = off_thread(move || look(&view)).await?;
+    let mut headers = read_headers(answer.index, freshness);
+    caller.tell_hidden(hides, &mut headers);
+    Ok((headers, answer.value))
 }
 
 fn jitter(wait: Duration) -> Duration {

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use records::View;
-use records::consul::{KvEntries, kv_list};
+use records::consul::acl::Authorizer;
+use records::consul::{KvEntries, Sees, Visible, kv_list_visible};
 use serde::{Serialize, Serializer};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -74,19 +75,28 @@ const STALL: Duration = Duration::from_secs(60);
 pub(super) struct Listing {
     /// The index it carries.
     pub(super) index: u64,
-    /// Its JSON; `None` if there is no entry.
+    /// Its JSON; `None` if there is no entry to be seen.
     pub(super) body: Option<Body>,
+    /// Whether there are entries that may not be seen.
+    pub(super) hides: bool,
 }
 
-/// Lists the entries under a prefix. Memory is bounded, however many there are; if reading them fails after
+/// Lists the entries under a prefix that `may` lets be seen. Memory is bounded, however many there are; if reading them fails after
 /// the first, the body breaks off.
-pub(super) async fn list(view: View, prefix: Bytes, is_pretty: bool) -> Result<Listing, Failure> {
+pub(super) async fn list(
+    view: View,
+    may: Authorizer,
+    prefix: Bytes,
+    is_pretty: bool,
+) -> Result<Listing, Failure> {
     let (sender, chunks) = mpsc::channel(CHUNKS_WAITING);
     let (begin, begun) = oneshot::channel();
     let out = Sender { sender, runtime: Handle::current() };
     let writer = tokio::task::spawn_blocking(move || {
-        let answer = match kv_list(&view, &prefix) {
-            Ok(answer) => answer,
+        let sees = |key: &[u8]| may.key_read(key).is_ok();
+        let sees: Sees<'_> = if may.reads_all_keys() { None } else { Some(&sees) };
+        let Visible { answer, hides } = match kv_list_visible(&view, &prefix, sees) {
+            Ok(visible) => visible,
             Err(error) => {
                 // If nobody waits for it any more, the client has left.
                 let _ = begin.send(Err(error));
@@ -95,13 +105,14 @@ pub(super) async fn list(view: View, prefix: Bytes, is_pretty: bool) -> Result<L
         };
         let mut entries = answer.value.peekable();
         let is_empty = entries.peek().is_none();
-        if begin.send(Ok((answer.index, is_empty))).is_err() || is_empty {
+        if begin.send(Ok((answer.index, hides, is_empty))).is_err() || is_empty {
             return Ok(());
         }
         write(Box::new(entries), is_pretty, &out)
     });
-    let (index, is_empty) = begun.await.map_err(|_| stopped("it gave no answer"))??;
-    Ok(Listing { index, body: (!is_empty).then(|| Body::from_stream(joined(chunks, writer))) })
+    let (index, hides, is_empty) = begun.await.map_err(|_| stopped("it gave no answer"))??;
+    let body = (!is_empty).then(|| Body::from_stream(joined(chunks, writer)));
+    Ok(Listing { index, body, hides })
 }
 
 /// Writes the entries as one array.

@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use node::Kind;
+use records::consul::acl::DefaultPolicy;
 
 use super::App;
 use super::measure;
@@ -38,9 +39,17 @@ pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
         measure::answered(&gate.app.node, operation, began, &response);
     }
     let headers = response.headers_mut();
-    headers.entry(DEFAULT_ACL_POLICY).or_insert(HeaderValue::from_static("allow"));
+    headers.entry(DEFAULT_ACL_POLICY).or_insert(HeaderValue::from_static(default_policy(&gate.app)));
     headers.entry(VARY).or_insert(HeaderValue::from_static("Accept-Encoding"));
     response
+}
+
+fn default_policy(app: &App) -> &'static str {
+    let access = &app.node.settings().access;
+    match access.default_policy {
+        DefaultPolicy::Deny if access.enabled => "deny",
+        _ => "allow",
+    }
 }
 
 impl Gate {

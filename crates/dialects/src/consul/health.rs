@@ -4,16 +4,16 @@
 
 use archive::consul::{Check, Node, Service};
 use axum::Extension;
-use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use records::View;
+use records::consul::acl::Authorizer;
 use records::consul::{
     Answer, CheckState, Health, InstanceHealth, checks_in_state, node_checks, service_checks, service_health,
 };
 use serde::Serialize;
 
-use super::App;
+use super::access::{Caller, Sight, sees_part};
 use super::catalog::{Asked, answer, collected, name, no_nulls};
 use super::params::Query;
 use super::reply::{Failure, Reply, json};
@@ -23,50 +23,60 @@ use super::shape::Shown;
 const ANY: &str = "any";
 
 pub(super) async fn node(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     let options = Asked::parse(&query, &headers)?.options;
     let name = name(&uri, "/v1/health/node/", "Missing node name")?;
-    let find = move |view: &View| Ok(with_tags(node_checks(view, &name)?));
-    answer(&app, &query, options, find, |query, checks| show_checks(query, checks)).await
+    let find = move |view: &View, sight: &mut Sight| {
+        let mut answer = node_checks(view, &name)?;
+        sight.keep(&mut answer.value, sees);
+        Ok(with_tags(answer))
+    };
+    answer(&caller, &query, options, find, |query, checks| show_checks(query, checks)).await
 }
 
 pub(super) async fn checks(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     let Asked { options, node_meta } = Asked::parse(&query, &headers)?;
     let name = name(&uri, "/v1/health/checks/", "Missing service name")?;
-    let find = move |view: &View| Ok(with_tags(collected(service_checks(view, &name, &node_meta)?)?));
-    answer(&app, &query, options, find, |query, checks| show_checks(query, checks)).await
+    let find = move |view: &View, sight: &mut Sight| {
+        let answer = collected(service_checks(view, &name, &node_meta)?, sight, sees)?;
+        Ok(with_tags(answer))
+    };
+    answer(&caller, &query, options, find, |query, checks| show_checks(query, checks)).await
 }
 
 pub(super) async fn state(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     let Asked { options, node_meta } = Asked::parse(&query, &headers)?;
     let state = match name(&uri, "/v1/health/state/", "Missing check state")? {
         state if state == ANY => CheckState::Any,
         state => CheckState::Is(state),
     };
-    let find = move |view: &View| Ok(with_tags(collected(checks_in_state(view, &state, &node_meta)?)?));
-    answer(&app, &query, options, find, |query, checks| show_checks(query, checks)).await
+    let find = move |view: &View, sight: &mut Sight| {
+        let answer = collected(checks_in_state(view, &state, &node_meta)?, sight, sees)?;
+        Ok(with_tags(answer))
+    };
+    answer(&caller, &query, options, find, |query, checks| show_checks(query, checks)).await
 }
 
 /// Instances of a service with their checks.
 pub(super) async fn service(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
@@ -78,15 +88,17 @@ pub(super) async fn service(
     let asked = Asked::parse(&query, &headers)?;
     let (options, name) = (asked.options, name(&uri, "/v1/health/service/", "Missing service name")?);
     let (filter, health) = (asked.instances(&query, false), asked_health(&query)?);
-    let find = move |view: &View| {
-        let mut answer = collected(service_health(view, &name, &filter, health)?)?;
+    let find = move |view: &View, sight: &mut Sight| {
+        let found = service_health(view, &name, &filter, health)?;
+        let mut answer =
+            collected(found, sight, |may, found| sees_part(may, &found.node.node, &found.service.service))?;
         for InstanceHealth { service, checks, .. } in &mut answer.value {
             no_nulls(&mut service.tags);
             checks.iter_mut().for_each(|check| no_nulls(&mut check.service_tags));
         }
         Ok(answer)
     };
-    answer(&app, &query, options, find, |query, found| {
+    answer(&caller, &query, options, find, |query, found| {
         let shown = found.iter().map(|InstanceHealth { node, service, checks }| CheckServiceNode {
             node: Shown(node),
             service: Shown(service),
@@ -104,6 +116,10 @@ fn asked_health(query: &Query) -> Result<Health, Failure> {
         Some("" | "1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(Health::Passing),
         Some(_) => Err(Failure::invalid("Invalid value for ?passing")),
     }
+}
+
+fn sees(may: &Authorizer, check: &Check) -> bool {
+    sees_part(may, &check.node, &check.service_name)
 }
 
 /// Tags are shown as a list even where there are none.

@@ -10,11 +10,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use node::{Kind, Node};
-use records::consul::{self, Command, KvOp, KvPair, kv_get, kv_keys, kv_list};
+use node::{Kind, Seen};
+use records::consul::acl::{Authorizer, vet_kv};
+use records::consul::{self, Command, KvOp, KvPair, Sees, Visible, kv_get, kv_keys_visible, kv_list};
 use records::{ID_BYTES_MAX, Op, View};
 
 use super::App;
+use super::access::{Caller, Sight};
 use super::blocking::{self, Glance, off_thread};
 use super::entries::{self, Entry};
 use super::params::{Query, ReadOptions, refuse_tenancy, unescape, unsigned};
@@ -28,38 +30,33 @@ pub(super) const VALUE_HELP: &str =
     "https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size";
 
 pub(super) async fn read(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     let options = ReadOptions::parse(&query)?;
     refuse_tenancy(&query, &headers)?;
     let key = key(&uri)?;
     if query.has("keys") {
-        return read_keys(&app.node, options, key, &query).await;
+        return read_keys(&caller, options, key, &query).await;
     }
     if query.has("recurse") {
-        return read_tree(&app.node, options, key, &query).await;
+        return read_tree(&caller, options, key, &query).await;
     }
     if key.is_empty() {
         return Err(Failure::invalid("Missing key name"));
     }
-    read_one(&app.node, options, key, &query).await
+    read_one(&caller, options, key, &query).await
 }
 
-async fn read_one(node: &Node, options: ReadOptions, key: Bytes, query: &Query) -> Reply {
-    let glance = {
-        let key = key.clone();
-        move |view: &View| {
-            let answer = kv_get(view, &key)?;
-            Ok(Glance { index: answer.index, found: answer.value.is_some() })
-        }
+async fn read_one(caller: &Caller, options: ReadOptions, key: Bytes, query: &Query) -> Reply {
+    let find = move |view: &View, sight: &mut Sight| {
+        sight.may.key_read(&key)?;
+        Ok(kv_get(view, &key)?)
     };
-    let seen = blocking::view(node, options, glance).await?;
-    let answer = off_thread(move || kv_get(&seen.view, &key)).await?;
-    let headers = read_headers(answer.index, seen.freshness);
-    Ok(match answer.value {
+    let (headers, found) = blocking::read(caller, options, find, Option::is_some).await?;
+    Ok(match found {
         None => (StatusCode::NOT_FOUND, headers).into_response(),
         Some(entry) if query.has("raw") => (headers, raw(entry.value.unwrap_or_default())).into_response(),
         Some(entry) => (headers, json(query, &[Entry::from(entry)])).into_response(),
@@ -76,23 +73,40 @@ fn raw(value: Vec<u8>) -> Response {
     (headers, Body::from(value)).into_response()
 }
 
-async fn read_tree(node: &Node, options: ReadOptions, prefix: Bytes, query: &Query) -> Reply {
-    let seen = blocking::view(node, options, glance_below(&prefix)).await?;
-    let listing = entries::list(seen.view, prefix, query.has("pretty")).await?;
-    let headers = read_headers(listing.index, seen.freshness);
+async fn read_tree(caller: &Caller, options: ReadOptions, prefix: Bytes, query: &Query) -> Reply {
+    let Seen { view, freshness } =
+        blocking::view(caller.node(), options, glance_below(caller, &prefix)).await?;
+    let (view, may) = {
+        let (caller, prefix) = (caller.clone(), prefix.clone());
+        off_thread(move || lister(&caller, &view, &prefix).map(|may| (view, may))).await?
+    };
+    let listing = entries::list(view, may, prefix, query.has("pretty")).await?;
+    let mut headers = read_headers(listing.index, freshness);
+    caller.tell_hidden(listing.hides, &mut headers);
     Ok(match listing.body {
         None => (StatusCode::NOT_FOUND, headers).into_response(),
         Some(body) => (headers, json_body(body)).into_response(),
     })
 }
 
-async fn read_keys(node: &Node, options: ReadOptions, prefix: Bytes, query: &Query) -> Reply {
-    let seen = blocking::view(node, options, glance_below(&prefix)).await?;
+async fn read_keys(caller: &Caller, options: ReadOptions, prefix: Bytes, query: &Query) -> Reply {
+    let Seen { view, freshness } =
+        blocking::view(caller.node(), options, glance_below(caller, &prefix)).await?;
     // The misspelt name came first and is still taken.
     let separator = query.get("separator").or(query.get("seperator")).unwrap_or_default().to_owned();
     let is_root = prefix.is_empty();
-    let answer = off_thread(move || kv_keys(&seen.view, &prefix, separator.as_bytes())).await?;
-    let headers = read_headers(answer.index, seen.freshness);
+    let Visible { answer, hides } = {
+        let caller = caller.clone();
+        off_thread(move || {
+            let may = lister(&caller, &view, &prefix)?;
+            let sees = |key: &[u8]| may.key_read(key).is_ok();
+            let sees: Sees<'_> = if may.reads_all_keys() { None } else { Some(&sees) };
+            Ok::<_, Failure>(kv_keys_visible(&view, &prefix, separator.as_bytes(), sees)?)
+        })
+        .await?
+    };
+    let mut headers = read_headers(answer.index, freshness);
+    caller.tell_hidden(hides, &mut headers);
     if answer.value.is_empty() && !is_root {
         return Ok((StatusCode::NOT_FOUND, headers).into_response());
     }
@@ -101,9 +115,22 @@ async fn read_keys(node: &Node, options: ReadOptions, prefix: Bytes, query: &Que
 }
 
 /// A listing counts as found even if it is empty, as for the genuine server.
-fn glance_below(prefix: &Bytes) -> impl Fn(&View) -> Result<Glance, records::Error> + Clone + Send + 'static {
-    let prefix = prefix.clone();
-    move |view: &View| Ok(Glance { index: kv_list(view, &prefix)?.index, found: true })
+fn glance_below(
+    caller: &Caller,
+    prefix: &Bytes,
+) -> impl Fn(&View) -> Result<Glance, Failure> + Clone + Send + 'static {
+    let (caller, prefix) = (caller.clone(), prefix.clone());
+    move |view: &View| {
+        lister(&caller, view, &prefix)?;
+        Ok(Glance { index: kv_list(view, &prefix)?.index, found: true })
+    }
+}
+
+/// What a caller that may list keys may do besides.
+fn lister(caller: &Caller, view: &View, prefix: &[u8]) -> Result<Authorizer, Failure> {
+    let may = caller.on(view)?;
+    may.key_list(prefix)?;
+    Ok(may)
 }
 
 pub(super) async fn write(
@@ -111,6 +138,7 @@ pub(super) async fn write(
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
     body: Body,
 ) -> Reply {
     refuse_tenancy(&query, &headers)?;
@@ -130,6 +158,7 @@ pub(super) async fn write(
         (None, None, Some(session)) => KvOp::Unlock { pair, session },
         (None, None, None) => KvOp::Set(pair),
     };
+    let op = vetted(&caller, op).await?;
     let reply = app.node.change(Op::Consul(Command::Kv(op))).await?;
     Ok(json(&query, &changed(reply)?))
 }
@@ -139,6 +168,7 @@ pub(super) async fn delete(
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     refuse_tenancy(&query, &headers)?;
     refuse_conflict(&query, &["recurse", "cas"])?;
@@ -149,9 +179,20 @@ pub(super) async fn delete(
         Some(index) => KvOp::DeleteCas { key, index },
         None => KvOp::Delete { key },
     };
+    let op = vetted(&caller, op).await?;
     // A delete is what frees space.
     let reply = app.node.change_on_full_disk(Op::Consul(Command::Kv(op))).await?;
     Ok(json(&query, &changed(reply)?))
+}
+
+/// The change, if the caller may make it.
+async fn vetted(caller: &Caller, op: KvOp) -> Result<KvOp, Failure> {
+    caller
+        .vet(move |_, may| {
+            vet_kv(may, &op)?;
+            Ok(op)
+        })
+        .await
 }
 
 /// The key in a path: everything after `/v1/kv/`, its escapes resolved once.

@@ -46,6 +46,15 @@ struct App {
 /// The routes of the Consul API. `outgoing` is for the connections to other datacenters.
 pub fn routes(node: Node, outgoing: tls::ClientConfig) -> Router {
     let app = App { node, forwarder: Forwarder::new(outgoing) };
+    served(&app).router.fallback(unserved::answer).with_state(app)
+}
+
+/// The paths that have a handler, as patterns: for tests that must not miss one.
+pub fn served_paths(node: Node, outgoing: tls::ClientConfig) -> Vec<String> {
+    served(&App { node, forwarder: Forwarder::new(outgoing) }).paths
+}
+
+fn served(app: &App) -> Routes {
     // The outer layer comes last: what it refuses never reaches another datacenter.
     let here = |allow, methods: MethodRouter<App>| {
         methods.layer(from_fn_with_state(Gate { app: app.clone(), allow }, guard::pass))
@@ -54,7 +63,7 @@ pub fn routes(node: Node, outgoing: tls::ClientConfig) -> Router {
         here(allow, methods.layer(from_fn_with_state(app.clone(), forward::elsewhere)))
     };
     let kv = || anywhere("GET,PUT,DELETE", get(kv::read).put(kv::write).delete(kv::delete));
-    Router::new()
+    Routes::default()
         .route("/v1/snapshot", anywhere("GET,PUT", get(snapshot::save).put(snapshot::restore)))
         .route("/v1/kv", kv())
         .route("/v1/kv/", kv())
@@ -68,40 +77,58 @@ pub fn routes(node: Node, outgoing: tls::ClientConfig) -> Router {
         .merge(sessions(anywhere))
         .merge(catalog(anywhere))
         .merge(health(anywhere))
-        .fallback(unserved::answer)
-        .with_state(app.clone())
 }
 
-fn sessions(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Router<App> {
-    let router = Router::new()
+fn sessions(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes {
+    Routes::default()
         .route("/v1/session/create", through("PUT", put(session::create)))
-        .route("/v1/session/list", through("GET", get(session::list)));
-    let router = below(router, "/v1/session/destroy/", || through("PUT", put(session::destroy)));
-    let router = below(router, "/v1/session/renew/", || through("PUT", put(session::renew)));
-    let router = below(router, "/v1/session/info/", || through("GET", get(session::info)));
-    below(router, "/v1/session/node/", || through("GET", get(session::list_of_node)))
+        .route("/v1/session/list", through("GET", get(session::list)))
+        .below("/v1/session/destroy/", || through("PUT", put(session::destroy)))
+        .below("/v1/session/renew/", || through("PUT", put(session::renew)))
+        .below("/v1/session/info/", || through("GET", get(session::info)))
+        .below("/v1/session/node/", || through("GET", get(session::list_of_node)))
 }
 
-fn catalog(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Router<App> {
-    let router = Router::new()
+fn catalog(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes {
+    Routes::default()
         .route("/v1/catalog/register", through("PUT", put(catalog::register)))
         .route("/v1/catalog/deregister", through("PUT", put(catalog::deregister)))
         .route("/v1/catalog/nodes", through("GET", get(catalog::nodes)))
-        .route("/v1/catalog/services", through("GET", get(catalog::services)));
-    let router = below(router, "/v1/catalog/node/", || through("GET", get(catalog::node)));
-    let router = below(router, "/v1/catalog/node-services/", || through("GET", get(catalog::node_services)));
-    let router = below(router, "/v1/catalog/service/", || through("GET", get(catalog::service)));
-    below(router, "/v1/catalog/connect/", || through("GET", get(catalog::connect)))
+        .route("/v1/catalog/services", through("GET", get(catalog::services)))
+        .below("/v1/catalog/node/", || through("GET", get(catalog::node)))
+        .below("/v1/catalog/node-services/", || through("GET", get(catalog::node_services)))
+        .below("/v1/catalog/service/", || through("GET", get(catalog::service)))
+        .below("/v1/catalog/connect/", || through("GET", get(catalog::connect)))
 }
 
-fn health(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Router<App> {
-    let router = below(Router::new(), "/v1/health/node/", || through("GET", get(health::node)));
-    let router = below(router, "/v1/health/checks/", || through("GET", get(health::checks)));
-    let router = below(router, "/v1/health/service/", || through("GET", get(health::service)));
-    below(router, "/v1/health/state/", || through("GET", get(health::state)))
+fn health(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes {
+    Routes::default()
+        .below("/v1/health/node/", || through("GET", get(health::node)))
+        .below("/v1/health/checks/", || through("GET", get(health::checks)))
+        .below("/v1/health/service/", || through("GET", get(health::service)))
+        .below("/v1/health/state/", || through("GET", get(health::state)))
 }
 
-/// Routes whatever follows a path, and nothing, too: the handler says what is missing.
-fn below(router: Router<App>, path: &str, methods: impl Fn() -> MethodRouter<App>) -> Router<App> {
-    router.route(path, methods()).route(&format!("{path}{{*name}}"), methods())
+/// Routes, and what their paths are.
+#[derive(Default)]
+struct Routes {
+    router: Router<App>,
+    paths: Vec<String>,
+}
+
+impl Routes {
+    fn route(mut self, path: &str, methods: MethodRouter<App>) -> Routes {
+        self.paths.push(path.to_owned());
+        Routes { router: self.router.route(path, methods), ..self }
+    }
+
+    /// Routes whatever follows a path, and nothing, too: the handler says what is missing.
+    fn below(self, path: &str, methods: impl Fn() -> MethodRouter<App>) -> Routes {
+        self.route(path, methods()).route(&format!("{path}{{*name}}"), methods())
+    }
+
+    fn merge(mut self, other: Routes) -> Routes {
+        self.paths.extend(other.paths);
+        Routes { router: self.router.merge(other.router), ..self }
+    }
 }

@@ -15,6 +15,7 @@ const INDEX: HeaderName = HeaderName::from_static("x-consul-index");
 const KNOWN_LEADER: HeaderName = HeaderName::from_static("x-consul-knownleader");
 const LAST_CONTACT: HeaderName = HeaderName::from_static("x-consul-lastcontact");
 const QUERY_BACKEND: HeaderName = HeaderName::from_static("x-consul-query-backend");
+const FILTERED: HeaderName = HeaderName::from_static("x-consul-results-filtered-by-acls");
 const WARNING: HeaderName = HeaderName::from_static("x-stillpoint-warning");
 
 /// What a handler answers.
@@ -122,6 +123,11 @@ pub(super) fn leader_headers(freshness: Freshness) -> HeaderMap {
         (KNOWN_LEADER, HeaderValue::from_static(known)),
         (LAST_CONTACT, last_contact_ms(freshness).into()),
     ])
+}
+
+/// Tells that there is more than the caller may see.
+pub(super) fn hide(headers: &mut HeaderMap) {
+    headers.insert(FILTERED, HeaderValue::from_static("true"));
 }
 
 pub(super) fn last_contact_ms(freshness: Freshness) -> u64 {

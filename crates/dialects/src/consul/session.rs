@@ -13,8 +13,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use node::{Consistency, Kind};
+use records::consul::acl::Authorizer;
 use records::consul::{
-    self, Command, Register, check_session, node_checks, session_get, session_list, session_list_of_node,
+    self, Answer, Command, Register, check_session, node_checks, session_get, session_list,
+    session_list_of_node,
 };
 use records::{Op, Scope, View};
 use serde::Serialize;
@@ -22,11 +24,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::App;
-use super::blocking::{self, Glance, off_thread};
+use super::access::{Caller, Sight};
+use super::blocking::{self, off_thread};
 use super::catalog::{answer, collected, name, undecodable};
 use super::kv::{VALUE_HELP, read_body};
 use super::params::{Query, ReadOptions, refuse_tenancy};
-use super::reply::{Failure, Reply, json, read_headers};
+use super::reply::{Failure, Reply, json};
 use super::shape::{Members, Nanos, Shown, read_or_null, shapes};
 
 /// The check by which genuine servers tell that a node is alive, and what it says.
@@ -68,6 +71,7 @@ pub(super) async fn create(
     State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
+    caller: Caller,
     body: Body,
 ) -> Reply {
     refuse_tenancy(&query, &headers)?;
@@ -78,6 +82,8 @@ pub(super) async fn create(
     };
     let own_name = &app.node.settings().node_name;
     let mut session = asked(value, own_name).map_err(|why| undecodable(&why))?;
+    let node = session.node.clone();
+    caller.vet(move |_, may| Ok(may.session_write(&node)?)).await?;
     check_session(&session).map_err(|text| Failure::genuine(Kind::Invalid, text))?;
     if session.node.eq_ignore_ascii_case(own_name) {
         register_ourselves(&app).await?;
@@ -181,9 +187,11 @@ pub(super) async fn destroy(
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     refuse_tenancy(&query, &headers)?;
     let id = name(&uri, "/v1/session/destroy/", "Missing session")?;
+    vet_change(&caller, &id).await?;
     match app.node.change_on_full_disk(Op::Consul(Command::SessionDestroy { id })).await? {
         records::Reply::Consul(consul::Reply::Done) => Ok(json(&query, &true)),
         records::Reply::Consul(consul::Reply::Failed(text)) => {
@@ -198,66 +206,73 @@ pub(super) async fn renew(
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     ReadOptions::parse(&query)?;
     refuse_tenancy(&query, &headers)?;
     let id = name(&uri, "/v1/session/renew/", "Missing session")?;
+    vet_change(&caller, &id).await?;
     match app.node.renew_session(&id).await? {
         Some(session) => Ok(json(&query, &[Shown(&session)])),
         None => Ok((StatusCode::NOT_FOUND, format!("Session id '{id}' not found")).into_response()),
     }
 }
 
+/// Whether the caller may destroy or renew a session, which anyone may if there is none.
+async fn vet_change(caller: &Caller, id: &str) -> Result<(), Failure> {
+    let id = id.to_owned();
+    let vet = move |view: &View, may: &Authorizer| match session_get(view, &id)?.value {
+        Some(session) => Ok(may.session_write(&session.node)?),
+        None => Ok(()),
+    };
+    caller.vet(vet).await
+}
+
 pub(super) async fn info(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     let options = ReadOptions::parse(&query)?;
     refuse_tenancy(&query, &headers)?;
     let id = name(&uri, "/v1/session/info/", "Missing session")?;
-    let glance = {
-        let id = id.clone();
-        move |view: &View| {
-            let answer = session_get(view, &id)?;
-            Ok(Glance { index: answer.index, found: answer.value.is_some() })
-        }
+    let find = move |view: &View, sight: &mut Sight| {
+        let Answer { index, value } = session_get(view, &id)?;
+        let is_there = value.is_some();
+        let mut found = Vec::from_iter(value);
+        sight.keep(&mut found, sees);
+        Ok(Answer { index, value: (is_there, found) })
     };
-    let seen = blocking::view(&app.node, options, glance).await?;
-    let answer = off_thread(move || session_get(&seen.view, &id)).await?;
-    let found: Vec<_> = answer.value.iter().map(Shown).collect();
-    Ok((read_headers(answer.index, seen.freshness), json(&query, &found)).into_response())
+    let (headers, (_, found)) =
+        blocking::read(&caller, options, find, |(is_there, _): &(bool, _)| *is_there).await?;
+    Ok((headers, show(&query, &found)).into_response())
 }
 
-pub(super) async fn list(
-    State(app): State<App>,
-    Extension(query): Extension<Query>,
-    headers: HeaderMap,
-) -> Reply {
+/// A session is its node's.
+fn sees(may: &Authorizer, session: &Session) -> bool {
+    may.session_read(&session.node).is_ok()
+}
+
+pub(super) async fn list(Extension(query): Extension<Query>, headers: HeaderMap, caller: Caller) -> Reply {
     let options = ReadOptions::parse(&query)?;
     refuse_tenancy(&query, &headers)?;
-    answer(
-        &app,
-        &query,
-        options,
-        |view: &View| collected(session_list(view)?),
-        |query, sessions| show(query, sessions),
-    )
-    .await
+    let find = |view: &View, sight: &mut Sight| collected(session_list(view)?, sight, sees);
+    answer(&caller, &query, options, find, |query, sessions| show(query, sessions)).await
 }
 
 pub(super) async fn list_of_node(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     let options = ReadOptions::parse(&query)?;
     refuse_tenancy(&query, &headers)?;
     let name = name(&uri, "/v1/session/node/", "Missing node name")?;
-    let find = move |view: &View| collected(session_list_of_node(view, &name)?);
-    answer(&app, &query, options, find, |query, sessions| show(query, sessions)).await
+    let find =
+        move |view: &View, sight: &mut Sight| collected(session_list_of_node(view, &name)?, sight, sees);
+    answer(&caller, &query, options, find, |query, sessions| show(query, sessions)).await
 }
 
 fn show(query: &Query, sessions: &[Session]) -> Response {

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::App;
+use super::access::Caller;
 use super::params::{Query, ReadOptions};
 use super::reply::{Reply, json as answer};
 
@@ -52,10 +53,15 @@ struct RaftServer {
     last_index: u64,
 }
 
-pub(super) async fn raft_configuration(State(app): State<App>, Extension(query): Extension<Query>) -> Reply {
+pub(super) async fn raft_configuration(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    caller: Caller,
+) -> Reply {
     if ReadOptions::parse(&query)?.consistency == Consistency::Linearizable {
         app.node.confirm_leader().await?;
     }
+    caller.now().await?.operator_read()?;
     let status = app.node.status();
     let leader = status.leader.as_ref().map(|leader| leader.id);
     let server = |member: &Member| {
@@ -84,8 +90,13 @@ pub(super) async fn datacenters(State(app): State<App>, Extension(query): Extens
     Ok(answer(&query, &names))
 }
 
-pub(super) async fn agent_self(State(app): State<App>, Extension(query): Extension<Query>) -> Reply {
+pub(super) async fn agent_self(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    caller: Caller,
+) -> Reply {
     let (settings, identity) = (app.node.settings(), app.node.identity());
+    caller.now().await?.agent_read(&settings.node_name)?;
     Ok(answer(
         &query,
         &json!({

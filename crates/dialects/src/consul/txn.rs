@@ -11,16 +11,18 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use node::{Freshness, Node};
+use node::{Freshness, Seen};
+use records::consul::acl::{Authorizer, keep_visible, vet_txn};
 use records::consul::{
     self, CheckOp, Command, KvOp, KvPair, KvRead, NodeOp, ServiceOp, TxnError, TxnOp, TxnResult, Verb,
     txn_read,
 };
-use records::{Op, Scope};
+use records::{Op, Scope, View};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::App;
+use super::access::Caller;
 use super::blocking::off_thread;
 use super::entries::Entry;
 use super::kv::read_body;
@@ -34,31 +36,67 @@ const OPS_MAX: usize = 128;
 /// Where the genuine server sends those whose transaction is too large.
 const SIZE_HELP: &str = "https://developer.hashicorp.com/docs/agent/config/config-files#txn_max_req_len";
 
-pub(super) async fn run(State(app): State<App>, Extension(query): Extension<Query>, body: Body) -> Reply {
+pub(super) async fn run(
+    State(app): State<App>,
+    Extension(query): Extension<Query>,
+    caller: Caller,
+    body: Body,
+) -> Reply {
     let (ops, errors) = parse(&read_body(&app, body, SIZE_HELP).await?, &app.node.settings().datacenter)?;
     if !errors.is_empty() {
+        caller.now().await?;
         return Ok(answer(&query, Outcome::refused(errors)));
     }
     if ops.iter().all(only_reads) {
-        return read(&app.node, ops, &query).await;
+        return read(&caller, ops, &query).await;
+    }
+    let vetted = caller.vet(move |view, may| Ok((vet_txn(view, may, &ops)?, ops, may.clone())));
+    let (errors, ops, may) = vetted.await?;
+    if !errors.is_empty() {
+        return Ok(answer(&query, Outcome::refused(errors)));
     }
     let op = Op::Consul(Command::Txn(ops));
     let reply =
         if frees_space(&op) { app.node.change_on_full_disk(op).await? } else { app.node.change(op).await? };
     match reply {
-        records::Reply::Consul(reply) => Ok(answer(&query, Outcome::of(reply)?)),
+        records::Reply::Consul(mut reply) => {
+            hide_results(&may, &mut reply);
+            Ok(answer(&query, Outcome::of(reply)?))
+        }
         other => Err(Failure::unexpected(&other)),
     }
 }
 
 /// A transaction that changes nothing needs no log entry, and may be stale.
-async fn read(node: &Node, ops: Vec<TxnOp>, query: &Query) -> Reply {
+async fn read(caller: &Caller, ops: Vec<TxnOp>, query: &Query) -> Reply {
     let options = ReadOptions::parse(query)?;
-    let seen = node.view(Scope::Consul, options.consistency).await?;
-    let reply = off_thread(move || txn_read(&seen.view, &ops)).await?;
-    let reply = reply.ok_or_else(|| Failure::unexpected(&"not read-only"))?;
-    let outcome = Outcome { freshness: Some(seen.freshness.into()), ..Outcome::of(reply)? };
-    Ok((leader_headers(seen.freshness), answer(query, outcome)).into_response())
+    let Seen { view, freshness } = caller.node().view(Scope::Consul, options.consistency).await?;
+    let asking = caller.clone();
+    let (reply, hides) = off_thread(move || look(&asking, &view, &ops)).await?;
+    let mut meta = QueryMeta::from(freshness);
+    meta.results_filtered_by_acls = caller.is_told(hides);
+    let outcome = Outcome { freshness: Some(meta), ..Outcome::of(reply)? };
+    Ok((leader_headers(freshness), answer(query, outcome)).into_response())
+}
+
+/// What the operations find that the caller may see, and whether there is more.
+fn look(caller: &Caller, view: &View, ops: &[TxnOp]) -> Result<(consul::Reply, bool), Failure> {
+    let may = caller.on(view)?;
+    let errors = vet_txn(view, &may, ops)?;
+    if !errors.is_empty() {
+        return Ok((consul::Reply::Errors(errors), false));
+    }
+    let mut reply = txn_read(view, ops)?.ok_or_else(|| Failure::unexpected(&"not read-only"))?;
+    let hides = hide_results(&may, &mut reply);
+    Ok((reply, hides))
+}
+
+/// Takes out of the results what may not be seen. Returns whether there was anything.
+fn hide_results(may: &Authorizer, reply: &mut consul::Reply) -> bool {
+    match reply {
+        consul::Reply::Results(results) => keep_visible(may, results),
+        _ => false,
+    }
 }
 
 fn only_reads(op: &TxnOp) -> bool {

@@ -7,7 +7,7 @@ use archive::hashicorp::Compression;
 use archive::testing::{Builder, meta};
 use flate2::GzBuilder;
 
-use super::server::{Server, genuine, records_of};
+use super::server::{Access, Server, genuine, records_of};
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut out = GzBuilder::new().write(Vec::new(), flate2::Compression::fast());
@@ -19,15 +19,20 @@ fn sound() -> Vec<u8> {
     Builder::new(5).key("k", b"archived", 5).archive()
 }
 
-/// Restores each archive over a state that must stay.
+/// Restores each archive over a state that must stay, with all who may do something there.
 async fn check(cases: Vec<(&str, Vec<u8>, &str)>) {
-    let server = Server::start().await;
+    for access in [Access::Open, Access::Guarded] {
+        check_on(&Server::accessed(access).await, &cases).await;
+    }
+}
+
+async fn check_on(server: &Server, cases: &[(&str, Vec<u8>, &str)]) {
     server.put("k", "kept").await;
     let state = || async { (server.get("/v1/kv/k").await.index(), records_of(&server.save().await)) };
     let before = state().await;
     for (what, archive, expected) in cases {
-        let answer = server.restore(archive).await;
-        assert_eq!((answer.status.as_u16(), answer.text()), (500, expected), "{what}");
+        let answer = server.restore(archive.clone()).await;
+        assert_eq!((answer.status.as_u16(), answer.text()), (500, *expected), "{what}");
         assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8", "{what}");
         assert_eq!(state().await, before, "{what}");
     }

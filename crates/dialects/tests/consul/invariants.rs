@@ -13,7 +13,7 @@ use records::Scope;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::server::{Server, records_of};
+use super::server::{Access, Server, records_of};
 
 const SAVES: usize = 100;
 const LONG: Duration = Duration::from_secs(30);
@@ -108,16 +108,34 @@ fn check(state: &State, writers: usize, index: u64) -> Vec<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_archive_satisfies_what_writers_keep() {
+    let server = Server::start().await;
+    let writer = server.clone();
+    check_saves(server, writer).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_archive_holds_the_token_of_the_writers() {
+    let server = Server::accessed(Access::Guarded).await;
+    let writer = server.ruled(r#"key_prefix "" { policy = "write" }"#).await;
+    let last = check_saves(server.clone(), writer.clone()).await;
+    let kinds: Vec<_> = records_of(&last).iter().map(|record| record.kind).collect();
+    assert!(kinds.contains(&kinds::ACL_TOKEN) && kinds.contains(&kinds::ACL_POLICY));
+    writer.get("/v1/snapshot").await.check_denied();
+    server.restore(last).await.check(200, "");
+    writer.put("a/ladder/0", "1").await;
+}
+
+/// Saves while `writer`, on the same server, keeps its invariants; returns the last archive.
+async fn check_saves(server: Server, writer: Server) -> Vec<u8> {
     const WRITERS: usize = 2;
-    let server = Arc::new(Server::start().await);
+    let (server, by) = (Arc::new(server), Arc::new(writer));
     let deposits = (0..ACCOUNTS).map(|account| op("set", &format!("account/{account}"), EACH, 0)).collect();
-    txn(&server, deposits).await.unwrap();
+    txn(&by, deposits).await.unwrap();
     let (stop, moved) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let climbers: Vec<_> = (0..WRITERS)
-        .map(|writer| tokio::spawn(climb(Arc::clone(&server), writer, Arc::clone(&stop))))
-        .collect();
+    let climbers: Vec<_> =
+        (0..WRITERS).map(|writer| tokio::spawn(climb(Arc::clone(&by), writer, Arc::clone(&stop)))).collect();
     let movers: Vec<_> = (1..=2)
-        .map(|seed| tokio::spawn(transfer(Arc::clone(&server), Arc::clone(&moved), Arc::clone(&stop), seed)))
+        .map(|seed| tokio::spawn(transfer(Arc::clone(&by), Arc::clone(&moved), Arc::clone(&stop), seed)))
         .collect();
 
     let mut changes = server.node.watch(Scope::Consul);
@@ -143,8 +161,9 @@ async fn every_archive_satisfies_what_writers_keep() {
         mover.await.unwrap();
     }
     // What was acknowledged is in the last archive.
-    let last = state_of(&server.save().await);
-    assert_eq!(check(&last, WRITERS, u64::MAX), reached);
+    let last = server.save().await;
+    assert_eq!(check(&state_of(&last), WRITERS, u64::MAX), reached);
     assert!(heights.iter().all(|height| *height > 0), "no writer had begun");
     assert!(moved.load(Ordering::Relaxed) > 0);
+    last
 }

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is all it can do")]
 
+mod acl_catalog;
+mod acl_keys;
+mod acl_routes;
+mod acl_txn;
 mod blocking;
 mod catalog;
 mod damage;

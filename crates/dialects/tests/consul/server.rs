@@ -1,24 +1,42 @@
 //! A node in a directory of its own, asked without a socket.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use archive::consul::{Record, Records};
+use archive::consul::{AclPolicy, AclToken, Link, Record, Records};
 use archive::hashicorp::Reader;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::Response;
 use http_body_util::BodyExt;
-use node::{Node, Parts, Settings};
+use node::{AccessSettings, Node, Parts, Settings};
+use records::consul::acl::{self, DefaultPolicy, ManagementToken};
+use records::{Op, Reply, Scope, consul};
 use tempfile::TempDir;
 use tower::ServiceExt;
+use uuid::Uuid;
 
-/// A running node of one.
+/// A running node of one, and who asks it.
+#[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) node: Node,
     pub(crate) routes: Router,
-    _dir: TempDir,
+    /// The token that requests bear unless they bear another one.
+    token: Option<String>,
+    _dir: Arc<TempDir>,
 }
+
+/// Whether a server controls who may do what.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Access {
+    Open,
+    /// What no rule allows is forbidden, and requests bear a management token that is in the state.
+    Guarded,
+}
+
+/// The secret of the management token of guarded servers.
+pub(crate) const MANAGEMENT: &str = "00000001-0000-4000-8000-000000000001";
 
 /// An answer, complete.
 #[derive(Debug)]
@@ -39,7 +57,80 @@ impl Server {
         set(&mut settings);
         let node = Node::open(settings, Parts::alone()).await.unwrap();
         node.wait_for_leader().await.unwrap();
-        Server { routes: dialects::consul::routes(node.clone(), no_tls()), node, _dir: dir }
+        let routes = dialects::consul::routes(node.clone(), no_tls());
+        Server { routes, node, token: None, _dir: Arc::new(dir) }
+    }
+
+    pub(crate) async fn accessed(access: Access) -> Server {
+        match access {
+            Access::Open => Server::start().await,
+            Access::Guarded => Server::guarded(|_| {}).await,
+        }
+    }
+
+    /// A server that controls who may do what.
+    pub(crate) async fn guarded(set: impl FnOnce(&mut AccessSettings)) -> Server {
+        let server = Server::with(|settings| {
+            settings.access.enabled = true;
+            settings.access.default_policy = DefaultPolicy::Deny;
+            set(&mut settings.access);
+        })
+        .await;
+        let management = ManagementToken { accessor: random(), secret: MANAGEMENT.into() };
+        let reply = server.acl(acl::Command::Initialize { management: Some(management) }).await;
+        assert_eq!(reply, acl::Reply::Done);
+        server.bearing(MANAGEMENT)
+    }
+
+    /// The same server, asked with this token.
+    pub(crate) fn bearing(&self, secret: &str) -> Server {
+        Server { token: Some(secret.to_owned()), ..self.clone() }
+    }
+
+    /// The secret of the token that requests bear.
+    pub(crate) fn secret(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
+    /// The same server, asked without a token.
+    pub(crate) fn anonymous(&self) -> Server {
+        Server { token: None, ..self.clone() }
+    }
+
+    /// The same server, asked with a token that has these rules.
+    pub(crate) async fn ruled(&self, rules: &str) -> Server {
+        let (policy, accessor, secret) = (random(), random(), random());
+        let name = format!("policy-{policy}");
+        let rules = AclPolicy { id: policy.clone(), name, rules: rules.into(), ..AclPolicy::default() };
+        let reply = self.acl(acl::Command::CreatePolicy(Box::new(rules))).await;
+        assert!(matches!(reply, acl::Reply::Policy(_)), "{reply:?}");
+        let token = AclToken {
+            accessor_id: accessor,
+            secret_id: secret.clone(),
+            policies: Some(vec![Link { id: policy, name: String::new() }]),
+            ..AclToken::default()
+        };
+        let reply = self.acl(acl::Command::CreateToken(Box::new(token))).await;
+        assert!(matches!(reply, acl::Reply::Token(_)), "{reply:?}");
+        self.bearing(&secret)
+    }
+
+    /// Changes tokens, policies or roles.
+    pub(crate) async fn acl(&self, command: acl::Command) -> acl::Reply {
+        match self.node.change(Op::Consul(consul::Command::Acl(command))).await.unwrap() {
+            Reply::Consul(consul::Reply::Acl(reply)) => reply,
+            other => panic!("not an answer to an ACL command: {other:?}"),
+        }
+    }
+
+    /// The paths that it serves.
+    pub(crate) fn served_paths(&self) -> Vec<String> {
+        dialects::consul::served_paths(self.node.clone(), no_tls())
+    }
+
+    /// What it holds.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        self.node.records().view(Scope::Consul).unwrap().digest().unwrap()
     }
 
     /// Sends a request, such as `PUT /v1/kv/a`, and waits for the head of the answer.
@@ -57,6 +148,9 @@ impl Server {
         let mut request = Request::builder().method(method.parse::<Method>().unwrap()).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        if let Some(token) = self.token.as_ref().filter(|_| !headers.iter().any(|(name, _)| *name == TOKEN)) {
+            request = request.header(TOKEN, token);
         }
         self.routes.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap()
     }
@@ -127,11 +221,24 @@ impl Answer {
         self.header("x-consul-index").parse().unwrap()
     }
 
+    /// Checks that it is a refusal for want of a right.
+    #[track_caller]
+    pub(crate) fn check_denied(&self) {
+        assert_eq!(self.status, StatusCode::FORBIDDEN, "{}", self.text());
+        assert!(self.text().starts_with("Permission denied: "), "{}", self.text());
+    }
+
     /// Checks status and body.
     #[track_caller]
     pub(crate) fn check(&self, status: u16, body: &str) {
         assert_eq!((self.status.as_u16(), self.text()), (status, body));
     }
+}
+
+const TOKEN: &str = "x-consul-token";
+
+fn random() -> String {
+    Uuid::new_v4().to_string()
 }
 
 /// For servers that speak to no other over TLS.

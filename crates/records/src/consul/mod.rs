@@ -26,7 +26,9 @@ pub use catalog::query::{
     services,
 };
 pub(crate) use layout::{NOTES, derived, key, known, may_repeat, rank};
-pub use query::{Answer, KvEntries, kv_get, kv_keys, kv_list};
+pub use query::{
+    Answer, KvEntries, Sees, Visible, kv_get, kv_keys, kv_keys_visible, kv_list, kv_list_visible,
+};
 pub use session::check_session;
 pub use session::query::{
     Sessions, session_get, session_list, session_list_of_node, session_ttl, sessions_with_ttl,

@@ -27,6 +27,18 @@ pub struct Answer<T> {
 /// Entries of the key/value store in ascending order of their keys.
 pub type KvEntries<'a> = Box<dyn Iterator<Item = Result<DirEntry, Error>> + Send + 'a>;
 
+/// What may be seen of an answer. Its index is that of the whole answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Visible<T> {
+    /// The answer without what may not be seen.
+    pub answer: Answer<T>,
+    /// Whether there is anything that may not.
+    pub hides: bool,
+}
+
+/// Tells which keys may be seen; none at all stands for every key.
+pub type Sees<'a> = Option<&'a (dyn Fn(&[u8]) -> bool + Sync)>;
+
 /// The entry under `key`. Its index is when it was last modified; without an entry, when any was.
 pub fn kv_get(read: &dyn Read, key: &[u8]) -> Result<Answer<Option<DirEntry>>, Error> {
     let value = entry(read, key)?;
@@ -41,32 +53,66 @@ pub fn kv_get(read: &dyn Read, key: &[u8]) -> Result<Answer<Option<DirEntry>>, E
 /// change under the prefix, removals that are not yet forgotten included; if there is none to be found, or
 /// no prefix, that of the newest change anywhere.
 pub fn kv_list<'a>(read: &'a dyn Read, prefix: &[u8]) -> Result<Answer<KvEntries<'a>>, Error> {
-    let mut highest = 0;
+    Ok(kv_list_visible(read, prefix, None)?.answer)
+}
+
+/// As [`kv_list`], without the entries that may not be seen.
+pub fn kv_list_visible<'a>(
+    read: &'a dyn Read,
+    prefix: &[u8],
+    sees: Sees<'a>,
+) -> Result<Visible<KvEntries<'a>>, Error> {
+    let is_visible = move |key: &[u8]| sees.is_none_or(|sees| sees(key));
+    let (mut highest, mut hides) = (0, false);
     // Without a prefix the table's index is the answer's.
-    if !prefix.is_empty() {
+    if !prefix.is_empty() || sees.is_some() {
         for entry in read.scan(KVS, prefix) {
-            highest = highest.max(modify_index(&entry?.1)?);
+            let (key, bytes) = entry?;
+            hides = hides || !is_visible(&key);
+            match prefix.is_empty() {
+                true if hides => break,
+                true => {}
+                false => highest = highest.max(modify_index(&bytes)?),
+            }
         }
     }
-    let entries = read.scan(KVS, prefix).map(|entry| decode(&entry?.1));
-    Ok(answer(read, list_index(read, prefix, highest)?, Box::new(entries)))
+    let entries = read.scan(KVS, prefix).filter(move |entry| match entry {
+        Ok((key, _)) => is_visible(key),
+        Err(_) => true,
+    });
+    let entries = Box::new(entries.map(|entry| decode(&entry?.1)));
+    Ok(Visible { answer: answer(read, list_index(read, prefix, highest)?, entries), hides })
 }
 
 /// The keys that begin with `prefix`, each cut off after the first `separator` that follows the prefix (an
 /// empty one cuts nothing), each once. The index is that of [`kv_list`].
 pub fn kv_keys(read: &dyn Read, prefix: &[u8], separator: &[u8]) -> Result<Answer<Vec<Bytes>>, Error> {
-    let mut highest = 0;
+    Ok(kv_keys_visible(read, prefix, separator, None)?.answer)
+}
+
+/// As [`kv_keys`], without the keys that may not be seen: what they have in common is a secret, too.
+pub fn kv_keys_visible(
+    read: &dyn Read,
+    prefix: &[u8],
+    separator: &[u8],
+    sees: Sees<'_>,
+) -> Result<Visible<Vec<Bytes>>, Error> {
+    let (mut highest, mut hides) = (0, false);
     let mut keys: Vec<Bytes> = Vec::new();
     for entry in read.scan(KVS, prefix) {
         let (key, bytes) = entry?;
         highest = highest.max(modify_index(&bytes)?);
+        if sees.is_some_and(|sees| !sees(&key)) {
+            hides = true;
+            continue;
+        }
         let key = cut(key, prefix.len(), separator);
         // Keys that are cut alike are neighbours.
         if keys.last() != Some(&key) {
             keys.push(key);
         }
     }
-    Ok(answer(read, list_index(read, prefix, highest)?, keys))
+    Ok(Visible { answer: answer(read, list_index(read, prefix, highest)?, keys), hides })
 }
 
 /// The entry under `key`.

@@ -69,6 +69,21 @@ pub fn txn_read(read: &dyn Read, ops: &[TxnOp]) -> Result<Option<Reply>, Error> 
 }
 
 impl TxnOp {
+    /// Fills in what may be left out; refuses what no state could make right.
+    pub(super) fn settle(&mut self) -> Result<(), Refusal> {
+        match self {
+            TxnOp::Kv(op) => op.check(),
+            TxnOp::KvRead(op) => kv::check_key(op.key()),
+            TxnOp::Node(op) => Ok(op.check()?),
+            TxnOp::Service(op) => Ok(op.settle()?),
+            TxnOp::Check(op) => {
+                op.settle();
+                Ok(())
+            }
+            TxnOp::SessionDelete { .. } => Ok(()),
+        }
+    }
+
     fn is_read(&self) -> bool {
         match self {
             TxnOp::KvRead(_) => true,
@@ -98,17 +113,10 @@ fn settle(
 ) -> Result<Option<Reply>, Error> {
     let mut errors = Vec::new();
     for (op_index, op) in ops.iter_mut().enumerate() {
-        let outcome = match op {
-            TxnOp::Kv(op) => op.check().map_err(Failure::from).and_then(|()| check_delay(op)),
-            TxnOp::KvRead(op) => kv::check_key(op.key()).map_err(Failure::from),
-            TxnOp::Node(op) => op.check().map_err(Failure::from),
-            TxnOp::Service(op) => op.settle().map_err(Failure::from),
-            TxnOp::Check(op) => {
-                op.settle();
-                Ok(())
-            }
-            TxnOp::SessionDelete { .. } => Ok(()),
-        };
+        let outcome = op.settle().map_err(Failure::from).and_then(|()| match op {
+            TxnOp::Kv(op) => check_delay(op),
+            _ => Ok(()),
+        });
         match outcome {
             Ok(()) => {}
             Err(Failure::Refused(refusal)) => errors.push(TxnError { op_index, what: refusal.to_string() }),

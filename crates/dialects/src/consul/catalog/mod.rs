@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::IntoResponse;
 use node::Kind;
+use records::consul::acl::{Authorizer, vet_deregister, vet_register};
 use records::consul::{
     self, Answer, Command, Deregister, InstanceFilter, NodeMeta, NodeServices, Register,
     node_services as find_node, nodes as find_nodes, service_instances, services as find_services,
@@ -22,10 +23,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::App;
+use super::access::{Caller, Sight, sees_part, sees_service};
 use super::blocking;
 use super::kv::{VALUE_HELP, read_body};
 use super::params::{Query, ReadOptions, below, refuse_tenancy};
-use super::reply::{Failure, Reply, json, read_headers};
+use super::reply::{Failure, Reply, json};
 use super::shape::{Members, Shown};
 use shapes::ServiceNode;
 
@@ -33,11 +35,17 @@ pub(super) async fn register(
     State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
+    caller: Caller,
     body: Body,
 ) -> Reply {
     refuse_tenancy(&query, &headers)?;
     let value = decode_body(&app, body).await?;
     let register = asked_register(value, &app.node.settings().datacenter)?;
+    let vet = move |view: &View, may: &Authorizer| {
+        vet_register(view, may, &register)?;
+        Ok(register)
+    };
+    let register = caller.vet(vet).await?;
     let reply = app.node.change(Op::Consul(Command::Register(register))).await?;
     Ok(json(&query, &done(reply)?))
 }
@@ -46,11 +54,17 @@ pub(super) async fn deregister(
     State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
+    caller: Caller,
     body: Body,
 ) -> Reply {
     refuse_tenancy(&query, &headers)?;
     let value = decode_body(&app, body).await?;
     let deregister = asked_deregister(value, &app.node.settings().datacenter)?;
+    let vet = move |view: &View, may: &Authorizer| {
+        vet_deregister(view, may, &deregister)?;
+        Ok(deregister)
+    };
+    let deregister = caller.vet(vet).await?;
     // What it removes frees space.
     let reply = app.node.change_on_full_disk(Op::Consul(Command::Deregister(deregister))).await?;
     Ok(json(&query, &done(reply)?))
@@ -183,23 +197,28 @@ pub(super) fn name(uri: &Uri, prefix: &str, missing: &'static str) -> Result<Str
     Some(below(uri, prefix)?).filter(|name| !name.is_empty()).ok_or_else(|| Failure::invalid(missing))
 }
 
-/// Answers with what a read finds, made into JSON by `show`.
+/// Answers with what a read finds, made into JSON by `show`. It counts as found even if it is empty, as for
+/// the genuine server.
 pub(super) async fn answer<T: Send + 'static>(
-    app: &App,
+    caller: &Caller,
     query: &Query,
     options: ReadOptions,
-    find: impl Fn(&View) -> Result<Answer<T>, records::Error> + Clone + Send + 'static,
+    find: impl Fn(&View, &mut Sight) -> Result<Answer<T>, Failure> + Clone + Send + 'static,
     show: impl Fn(&Query, &T) -> axum::response::Response,
 ) -> Reply {
-    let (freshness, answer) = blocking::read(&app.node, options, find).await?;
-    Ok((read_headers(answer.index, freshness), show(query, &answer.value)).into_response())
+    let (headers, found) = blocking::read(caller, options, find, |_| true).await?;
+    Ok((headers, show(query, &found)).into_response())
 }
 
-/// A list that was read as its iterator is, at once.
+/// A list that was read as its iterator is, at once, without what may not be seen.
 pub(super) fn collected<T>(
     answer: Answer<impl Iterator<Item = Result<T, records::Error>>>,
-) -> Result<Answer<Vec<T>>, records::Error> {
-    Ok(Answer { index: answer.index, value: answer.value.collect::<Result<_, _>>()? })
+    sight: &mut Sight,
+    sees: impl Fn(&Authorizer, &T) -> bool,
+) -> Result<Answer<Vec<T>>, Failure> {
+    let mut value = answer.value.collect::<Result<_, _>>()?;
+    sight.keep(&mut value, sees);
+    Ok(Answer { index: answer.index, value })
 }
 
 /// Makes a list that is null an empty one.
@@ -207,33 +226,37 @@ pub(super) fn no_nulls(list: &mut Option<Vec<String>>) {
     list.get_or_insert_default();
 }
 
-pub(super) async fn nodes(
-    State(app): State<App>,
-    Extension(query): Extension<Query>,
-    headers: HeaderMap,
-) -> Reply {
+pub(super) async fn nodes(Extension(query): Extension<Query>, headers: HeaderMap, caller: Caller) -> Reply {
     let Asked { options, node_meta } = Asked::parse(&query, &headers)?;
-    let find = move |view: &View| collected(find_nodes(view, &node_meta)?);
+    let find = move |view: &View, sight: &mut Sight| {
+        collected(find_nodes(view, &node_meta)?, sight, |may, node| may.node_read(&node.node).is_ok())
+    };
     let show = |query: &Query, nodes: &Vec<Node>| json(query, &nodes.iter().map(Shown).collect::<Vec<_>>());
-    answer(&app, &query, options, find, show).await
+    answer(&caller, &query, options, find, show).await
 }
 
 pub(super) async fn services(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
+    caller: Caller,
 ) -> Reply {
     let Asked { options, node_meta } = Asked::parse(&query, &headers)?;
-    let find = move |view: &View| find_services(view, &node_meta);
-    answer(&app, &query, options, find, json).await
+    let find = move |view: &View, sight: &mut Sight| {
+        let mut answer = find_services(view, &node_meta)?;
+        let before = answer.value.len();
+        answer.value.retain(|name, _| sees_service(&sight.may, name));
+        sight.hides = answer.value.len() != before;
+        Ok(answer)
+    };
+    answer(&caller, &query, options, find, json).await
 }
 
 /// A node and its services by their ids; null if there is no such node.
 pub(super) async fn node(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     #[derive(Serialize)]
     #[serde(rename_all = "PascalCase")]
@@ -243,7 +266,7 @@ pub(super) async fn node(
     }
     let options = Asked::parse(&query, &headers)?.options;
     let name = name(&uri, "/v1/catalog/node/", "Missing node name")?;
-    answer(&app, &query, options, with_tags(name), |query, found| {
+    answer(&caller, &query, options, with_tags(name), |query, found| {
         let found = found.as_ref().map(|NodeServices { node, services }| ById {
             node: Shown(node),
             services: services.iter().map(|service| (service.id.as_str(), Shown(service))).collect(),
@@ -255,10 +278,10 @@ pub(super) async fn node(
 
 /// A node and the list of its services; nulls if there is no such node, or if it has none.
 pub(super) async fn node_services(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
     #[derive(Default, Serialize)]
     #[serde(rename_all = "PascalCase")]
@@ -268,7 +291,7 @@ pub(super) async fn node_services(
     }
     let options = Asked::parse(&query, &headers)?.options;
     let name = name(&uri, "/v1/catalog/node-services/", "Missing node name")?;
-    answer(&app, &query, options, with_tags(name), |query, found| {
+    answer(&caller, &query, options, with_tags(name), |query, found| {
         let found = found.as_ref().map(|NodeServices { node, services }| Listed {
             node: Some(Shown(node)),
             services: Some(services.iter().map(Shown).collect())
@@ -279,12 +302,19 @@ pub(super) async fn node_services(
     .await
 }
 
-/// Finds a node and its services, whose tags are shown as lists even where there are none.
+/// Finds a node and its services, whose tags are shown as lists even where there are none. Each service is
+/// judged by its name, where genuine servers take its id for one.
 fn with_tags(
     name: String,
-) -> impl Fn(&View) -> Result<Answer<Option<NodeServices>>, records::Error> + Clone + Send + 'static {
-    move |view| {
+) -> impl Fn(&View, &mut Sight) -> Result<Answer<Option<NodeServices>>, Failure> + Clone + Send + 'static {
+    move |view, sight| {
         let mut answer = find_node(view, &name)?;
+        if let Some(found) = &mut answer.value {
+            sight.keep(&mut found.services, |may, service| sees_service(may, &service.service));
+        }
+        if answer.value.as_ref().is_some_and(|found| sight.may.node_read(&found.node.node).is_err()) {
+            (answer.value, sight.hides) = (None, true);
+        }
         let services = answer.value.iter_mut().flat_map(|found| &mut found.services);
         services.for_each(|service| no_nulls(&mut service.tags));
         Ok(answer)
@@ -292,26 +322,28 @@ fn with_tags(
 }
 
 pub(super) async fn service(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
-    instances(&app, &query, &headers, name(&uri, "/v1/catalog/service/", "Missing service name"), false).await
+    instances(&caller, &query, &headers, name(&uri, "/v1/catalog/service/", "Missing service name"), false)
+        .await
 }
 
-/// Instances that make a service part of the mesh.
+/// Instances that make a service part of the mesh. They are shown to those who may see the service, too.
 pub(super) async fn connect(
-    State(app): State<App>,
     Extension(query): Extension<Query>,
     headers: HeaderMap,
     uri: Uri,
+    caller: Caller,
 ) -> Reply {
-    instances(&app, &query, &headers, name(&uri, "/v1/catalog/connect/", "Missing service name"), true).await
+    instances(&caller, &query, &headers, name(&uri, "/v1/catalog/connect/", "Missing service name"), true)
+        .await
 }
 
 async fn instances(
-    app: &App,
+    caller: &Caller,
     query: &Query,
     headers: &HeaderMap,
     name: Result<String, Failure>,
@@ -320,8 +352,13 @@ async fn instances(
     let asked = Asked::parse(query, headers)?;
     let (options, name) = (asked.options, name?);
     let filter = asked.instances(query, in_mesh);
-    let find = move |view: &View| collected(service_instances(view, &name, &filter)?);
-    answer(app, query, options, find, |query, found| {
+    let find = move |view: &View, sight: &mut Sight| {
+        collected(service_instances(view, &name, &filter)?, sight, |may, found| {
+            sees_part(may, &found.node.node, &found.service.service)
+                && (!in_mesh || may.service_read(&name).is_ok())
+        })
+    };
+    answer(caller, query, options, find, |query, found| {
         let shown = found.iter().map(|found| ServiceNode::new(&found.node, &found.service));
         json(query, &shown.collect::<Vec<_>>())
     })

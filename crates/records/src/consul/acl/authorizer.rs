@@ -97,6 +97,12 @@ impl Authorizer {
         self.key(Access::Read, key)
     }
 
+    /// Whether there is no key that it may not see.
+    pub fn reads_all_keys(&self) -> bool {
+        let decision = self.whole(Resource::Key, Access::Read, Tree::decide_all);
+        self.answer(decision, Resource::Key, Access::Read, "").is_ok()
+    }
+
     /// May list the keys under `prefix`. Unless listing is a right of its own everyone may, and sees the keys
     /// that [`Authorizer::key_read`] allows.
     pub fn key_list(&self, prefix: &[u8]) -> Answer {

@@ -15,6 +15,7 @@ mod store;
 
 mod query;
 mod resolve;
+mod vet;
 
 mod authorizer;
 mod builtin;
@@ -41,6 +42,7 @@ pub use query::{
 pub use resolve::{Settings, Unresolved, resolve};
 pub use rules::{Error as RulesError, Rules};
 pub use setup::{bootstrapped_at, is_initialized};
+pub use vet::{Veto, keep_visible, vet_deregister, vet_kv, vet_register, vet_txn};
 
 use crate::{Error, Txn};
 use refusal::Failure;

@@ -37,7 +37,7 @@ fn register_check(txn: &mut Txn<'_>, node: &str, check: Check) -> Result<(), Fai
 }
 
 /// Whether a registration says something else about the node than what is known.
-fn is_changed(found: &Node, node: &Node) -> bool {
+pub(in crate::consul) fn is_changed(found: &Node, node: &Node) -> bool {
     let known = Node {
         node: node.node.clone(),
         create_index: node.create_index,

@@ -4,6 +4,7 @@
 mod access;
 mod ahead;
 mod blobs;
+mod bootstrap;
 mod catalog;
 mod clock;
 mod data_dir;

@@ -41,7 +41,7 @@ pub use query::{
 };
 pub use resolve::{Settings, Unresolved, resolve};
 pub use rules::{Error as RulesError, Rules};
-pub use setup::{bootstrapped_at, is_initialized};
+pub use setup::{bootstrap_refusal, bootstrapped_at, is_initialized};
 pub use vet::{Veto, keep_visible, vet_deregister, vet_kv, vet_register, vet_txn};
 
 use crate::{Error, Txn};

@@ -6,7 +6,7 @@
 use archive::consul::{AclPolicy, AclToken};
 
 use super::builtin::{self, ANONYMOUS_SECRET};
-use super::command::ManagementToken;
+use super::command::{ManagementToken, Reply};
 use super::refusal::{Failure, Refusal};
 use super::{derived, is_uuid, links, store, tokens};
 use crate::consul::indexes;
@@ -36,6 +36,16 @@ pub fn bootstrapped_at(read: &dyn Read) -> Result<Option<u64>, Error> {
     indexes::of(read, BOOTSTRAP_TABLE)
 }
 
+/// What [`super::Command::Bootstrap`] would answer for want of the right reset index; `None` if it may be tried.
+/// Who may not do it can ask for it again and again: so it is looked up, which costs no log entry.
+pub fn bootstrap_refusal(read: &dyn Read, reset_index: Option<u64>) -> Result<Option<Reply>, Error> {
+    match check_bootstrap(read, reset_index) {
+        Ok(()) => Ok(None),
+        Err(Failure::Refused(refusal)) => Ok(Some(refusal.reply())),
+        Err(Failure::Broken(error)) => Err(error),
+    }
+}
+
 pub(super) fn initialize(txn: &mut Txn<'_>, management: Option<ManagementToken>) -> Result<(), Failure> {
     for policy in builtin::policies() {
         ensure_policy(txn, policy)?;
@@ -61,20 +71,24 @@ pub(super) fn initialize(txn: &mut Txn<'_>, management: Option<ManagementToken>)
     Ok(())
 }
 
+fn check_bootstrap(read: &dyn Read, reset_index: Option<u64>) -> Result<(), Failure> {
+    match (bootstrapped_at(read)?, reset_index.filter(|index| *index != 0)) {
+        (None, _) => Ok(()),
+        (Some(at), None) => Err(Refusal::Bootstrapped(at).into()),
+        (Some(at), Some(specified)) if specified != at => {
+            Err(Refusal::ResetIndex { specified, expected: at }.into())
+        }
+        (Some(_), Some(_)) => Ok(()),
+    }
+}
+
 pub(super) fn bootstrap(
     txn: &mut Txn<'_>,
     accessor: String,
     secret: String,
     reset_index: Option<u64>,
 ) -> Result<AclToken, Failure> {
-    match (bootstrapped_at(txn)?, reset_index.filter(|index| *index != 0)) {
-        (None, _) => {}
-        (Some(at), None) => return Err(Refusal::Bootstrapped(at).into()),
-        (Some(at), Some(specified)) if specified != at => {
-            return Err(Refusal::ResetIndex { specified, expected: at }.into());
-        }
-        (Some(_), Some(_)) => {}
-    }
+    check_bootstrap(txn, reset_index)?;
     if !is_uuid(&secret) || !is_uuid(&accessor) {
         return Err(Refusal::SecretNotUuid.into());
     }

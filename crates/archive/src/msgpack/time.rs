@@ -19,6 +19,12 @@ pub struct Time {
     pub offset_minutes: Option<i16>,
 }
 
+impl Default for Time {
+    fn default() -> Time {
+        Time::ZERO
+    }
+}
+
 impl Time {
     /// Go's zero time, which stands for "not set".
     pub const ZERO: Time = Time { unix_s: -UNIX_EPOCH_S, nanos: 0, offset_minutes: None };

@@ -8,9 +8,11 @@
 //! * `GET /v1/health/{node,checks,service,state}` -- their health
 //! * `GET /v1/status/{leader,peers}`, `/v1/operator/raft/configuration`, `/v1/agent/self`,
 //!   `/v1/catalog/datacenters` -- who serves
+//! * `/v1/acl/…` -- tokens, policies and roles
 //! * every other endpoint of the genuine server -- 501, by name
 
 mod access;
+mod acl;
 mod blocking;
 mod catalog;
 mod entries;
@@ -62,6 +64,9 @@ fn served(app: &App) -> Routes {
     let anywhere = |allow, methods: MethodRouter<App>| {
         here(allow, methods.layer(from_fn_with_state(app.clone(), forward::elsewhere)))
     };
+    let controlled = |allow, methods: MethodRouter<App>| {
+        anywhere(allow, methods.layer(from_fn_with_state(app.clone(), acl::if_enabled)))
+    };
     let kv = || anywhere("GET,PUT,DELETE", get(kv::read).put(kv::write).delete(kv::delete));
     Routes::default()
         .route("/v1/snapshot", anywhere("GET,PUT", get(snapshot::save).put(snapshot::restore)))
@@ -77,6 +82,7 @@ fn served(app: &App) -> Routes {
         .merge(sessions(anywhere))
         .merge(catalog(anywhere))
         .merge(health(anywhere))
+        .merge(acl::routes(controlled))
 }
 
 fn sessions(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes {

@@ -35,6 +35,16 @@ impl Failure {
         Failure { kind: Kind::Invalid, status: StatusCode::BAD_REQUEST, text: text.into() }
     }
 
+    /// What only a token can do is asked where tokens mean nothing: 401.
+    pub(super) fn unauthorized(text: impl Into<String>) -> Failure {
+        Failure { kind: Kind::Denied, status: StatusCode::UNAUTHORIZED, text: text.into() }
+    }
+
+    /// There is no such thing: 404.
+    pub(super) fn not_found(text: impl Into<String>) -> Failure {
+        Failure { kind: Kind::NotFound, status: StatusCode::NOT_FOUND, text: text.into() }
+    }
+
     /// A right is missing: 403.
     pub(super) fn denied(text: impl Into<String>) -> Failure {
         Failure { kind: Kind::Denied, status: StatusCode::FORBIDDEN, text: text.into() }

@@ -2,14 +2,16 @@
 //!
 //! `UPDATE_GOLDEN=1 cargo test -p dialects` writes them anew; read the difference before you keep it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use archive::testing::Builder;
 use axum::body::Body;
 use axum::http::header::CONTENT_LENGTH;
+use serde_json::Value;
 
-use super::server::{Answer, Server};
+use super::server::{Answer, MANAGEMENT, Server};
 
 /// Requests in the order in which they are sent to one server: a file's name, what is asked, the body.
 const STEPS: &[(&str, &str, &str)] = &[
@@ -215,6 +217,171 @@ async fn sessions_answer_the_golden_bytes() {
         let text = rendered(&server, request, &answer);
         check(name, &if id.is_empty() { text } else { text.replace(&id, "<session>") });
     }
+}
+
+/// Access control, on a server that has it. `{}` stands for the id of what was created last; where no token is
+/// said it is the management token.
+const ACL_STEPS: &[(&str, &str, &str)] = &[
+    ("acl_bootstrap_again", "PUT /v1/acl/bootstrap", ""),
+    ("acl_bootstrap_not_json", "PUT /v1/acl/bootstrap", "{"),
+    ("acl_bootstrap_get", "GET /v1/acl/bootstrap", ""),
+    ("acl_replication", "GET /v1/acl/replication", ""),
+    ("acl_policies", "GET /v1/acl/policies", ""),
+    ("acl_policy_builtin", "GET /v1/acl/policy/00000000-0000-0000-0000-000000000002", ""),
+    (
+        "acl_policy_create",
+        "PUT /v1/acl/policy",
+        r#"{"name":"keys","Description":"d & e","Rules":"key_prefix \"app/\" {\n  policy = \"write\"\n}","Datacenters":["dc1"]}"#,
+    ),
+    ("acl_policy", "GET /v1/acl/policy/{}?pretty", ""),
+    ("acl_policy_by_name", "GET /v1/acl/policy/name/keys", ""),
+    ("acl_policy_update", "PUT /v1/acl/policy/{}", r#"{"Name":"keys"}"#),
+    ("acl_policy_update_other_id", "PUT /v1/acl/policy/{}", r#"{"ID":"x","Name":"keys"}"#),
+    ("acl_policy_create_with_id", "PUT /v1/acl/policy", r#"{"ID":"x","Name":"more"}"#),
+    ("acl_policy_create_again", "PUT /v1/acl/policy", r#"{"Name":"keys"}"#),
+    ("acl_policy_create_unnamed", "PUT /v1/acl/policy", "{}"),
+    ("acl_policy_create_bad_name", "PUT /v1/acl/policy", r#"{"Name":"a b"}"#),
+    ("acl_policy_create_bad_rules", "PUT /v1/acl/policy", r#"{"Name":"b","Rules":"operator = \"list\""}"#),
+    ("acl_policy_create_not_json", "PUT /v1/acl/policy", "{"),
+    ("acl_policy_create_empty", "PUT /v1/acl/policy", ""),
+    ("acl_policy_create_unknown_field", "PUT /v1/acl/policy", r#"{"Zone":1}"#),
+    ("acl_policy_create_namespace", "PUT /v1/acl/policy", r#"{"Namespace":"a"}"#),
+    (
+        "acl_policy_update_missing",
+        "PUT /v1/acl/policy/11111111-1111-1111-1111-111111111111",
+        r#"{"Name":"x"}"#,
+    ),
+    ("acl_policy_missing", "GET /v1/acl/policy/11111111-1111-1111-1111-111111111111", ""),
+    ("acl_policy_by_name_missing", "GET /v1/acl/policy/name/nope", ""),
+    ("acl_policy_unnamed", "GET /v1/acl/policy/", ""),
+    ("acl_policy_by_name_unnamed", "GET /v1/acl/policy/name/", ""),
+    ("acl_policy_delete", "DELETE /v1/acl/policy/{}", ""),
+    ("acl_policy_delete_missing", "DELETE /v1/acl/policy/{}", ""),
+    ("acl_policy_delete_builtin", "DELETE /v1/acl/policy/00000000-0000-0000-0000-000000000001", ""),
+    (
+        "acl_role_create",
+        "PUT /v1/acl/role",
+        r#"{"Name":"web","Policies":[{"Name":"builtin/global-read-only"}],"ServiceIdentities":[{"ServiceName":"web"}],
+            "NodeIdentities":[{"NodeName":"n1","Datacenter":"dc1"}],
+            "TemplatedPolicies":[{"TemplateName":"builtin/service","TemplateVariables":{"name":"api"}}]}"#,
+    ),
+    ("acl_role", "GET /v1/acl/role/{}", ""),
+    ("acl_role_by_name", "GET /v1/acl/role/name/web", ""),
+    ("acl_roles", "GET /v1/acl/roles?pretty", ""),
+    ("acl_role_update", "PUT /v1/acl/role/{}", r#"{"Name":"web","Description":"less"}"#),
+    ("acl_role_create_with_id", "PUT /v1/acl/role", r#"{"ID":"x","Name":"more"}"#),
+    ("acl_role_create_no_policy", "PUT /v1/acl/role", r#"{"Name":"b","Policies":[{"Name":"nope"}]}"#),
+    ("acl_role_create_not_json", "PUT /v1/acl/role", "{"),
+    ("acl_role_missing", "GET /v1/acl/role/11111111-1111-1111-1111-111111111111", ""),
+    ("acl_role_unnamed", "DELETE /v1/acl/role/", ""),
+    ("acl_role_by_name_unnamed", "GET /v1/acl/role/name/", ""),
+    ("acl_role_delete", "DELETE /v1/acl/role/{}", ""),
+    ("acl_role_delete_missing", "DELETE /v1/acl/role/{}", ""),
+    ("acl_roles_none", "GET /v1/acl/roles", ""),
+    (
+        "acl_token_create",
+        "PUT /v1/acl/token",
+        r#"{"AccessorID":"6a1253d2-1785-24fd-91c2-f8e78c745511","SecretID":"45a3bd52-07c7-47a4-52fd-0745e0cfe967",
+            "description":"agent","policies":[{"name":"global-management"}],"ExpirationTTL":"1h0m0s"}"#,
+    ),
+    (
+        "acl_token_create_identities",
+        "PUT /v1/acl/token",
+        r#"{"AccessorID":"7c1253d2-1785-24fd-91c2-f8e78c745522","ServiceIdentities":[{"ServiceName":"web","Datacenters":["dc2","dc1"]}],
+            "NodeIdentities":[{"NodeName":"n1","Datacenter":"dc1"}],"TemplatedPolicies":[{"TemplateName":"builtin/dns"}]}"#,
+    ),
+    ("acl_token", "GET /v1/acl/token/{}?pretty", ""),
+    ("acl_tokens", "GET /v1/acl/tokens?servicename=web&pretty", ""),
+    ("acl_token_expanded", "GET /v1/acl/token/{}?expanded", ""),
+    (
+        "acl_token_update",
+        "PUT /v1/acl/token/{}",
+        r#"{"Description":"changed","CreateTime":"2018-10-24T10:34:20.843397-04:00"}"#,
+    ),
+    (
+        "acl_token_clone",
+        "PUT /v1/acl/token/6a1253d2-1785-24fd-91c2-f8e78c745511/clone",
+        r#"{"Description":"copy"}"#,
+    ),
+    ("acl_token_delete", "DELETE /v1/acl/token/{}", ""),
+    ("acl_token_delete_missing", "DELETE /v1/acl/token/{}", ""),
+    ("acl_token_clone_missing", "PUT /v1/acl/token/11111111-1111-1111-1111-111111111111/clone", "{}"),
+    ("acl_token_clone_empty", "PUT /v1/acl/token/6a1253d2-1785-24fd-91c2-f8e78c745511/clone", ""),
+    ("acl_token_self", "GET /v1/acl/token/self?token=45a3bd52-07c7-47a4-52fd-0745e0cfe967", ""),
+    ("acl_token_self_unknown", "GET /v1/acl/token/self?token=nope", ""),
+    ("acl_token_self_put", "PUT /v1/acl/token/self", "{}"),
+    ("acl_token_anonymous", "GET /v1/acl/token/00000000-0000-0000-0000-000000000002", ""),
+    ("acl_token_missing", "GET /v1/acl/token/11111111-1111-1111-1111-111111111111", ""),
+    ("acl_token_unnamed", "GET /v1/acl/token/", ""),
+    ("acl_token_update_missing", "PUT /v1/acl/token/11111111-1111-1111-1111-111111111111", "{}"),
+    ("acl_token_create_not_json", "PUT /v1/acl/token", "{"),
+    ("acl_token_create_unknown_field", "PUT /v1/acl/token", r#"{"Policies":[{"Label":"x"}]}"#),
+    ("acl_token_create_wrong_type", "PUT /v1/acl/token", r#"{"Local":"yes"}"#),
+    ("acl_token_create_bad_ttl", "PUT /v1/acl/token", r#"{"ExpirationTTL":"soon"}"#),
+    ("acl_token_create_bad_time", "PUT /v1/acl/token", r#"{"ExpirationTime":"soon"}"#),
+    ("acl_token_create_bad_id", "PUT /v1/acl/token", r#"{"AccessorID":"x"}"#),
+    (
+        "acl_token_create_reserved_id",
+        "PUT /v1/acl/token",
+        r#"{"SecretID":"00000000-0000-0000-0000-000000000009"}"#,
+    ),
+    ("acl_token_create_no_policy", "PUT /v1/acl/token", r#"{"Policies":[{"Name":"nope"}]}"#),
+    ("acl_token_create_namespace", "PUT /v1/acl/token?ns=a", "{}"),
+    ("acl_token_create_denied", "PUT /v1/acl/token?token=anonymous", "{}"),
+    ("acl_tokens_denied", "GET /v1/acl/tokens?token=anonymous", ""),
+    ("acl_tokens_none", "GET /v1/acl/tokens?servicename=nope", ""),
+    ("acl_token_delete_anonymous", "DELETE /v1/acl/token/00000000-0000-0000-0000-000000000002", ""),
+    ("acl_token_delete_bad_id", "DELETE /v1/acl/token/x", ""),
+    (
+        "acl_authorize",
+        "POST /v1/internal/acl/authorize",
+        r#"[{"Resource":"key","Segment":"a","Access":"write"},{"Resource":"acl","Access":"Read"}]"#,
+    ),
+    (
+        "acl_authorize_bad_access",
+        "POST /v1/internal/acl/authorize",
+        r#"[{"Resource":"acl","Access":"list"}]"#,
+    ),
+    ("acl_auth_methods", "GET /v1/acl/auth-methods", ""),
+    ("acl_login", "POST /v1/acl/login", "{}"),
+];
+
+#[tokio::test]
+async fn access_control_answers_the_golden_bytes() {
+    let server = Server::initialized(Some(MANAGEMENT)).await;
+    let (mut id, mut drawn) = (String::new(), BTreeSet::new());
+    for (name, request, body) in ACL_STEPS {
+        let token = if request.contains("token=") { "" } else { MANAGEMENT };
+        let answer = server.send_with(&request.replace("{}", &id), &[("x-consul-token", token)], *body).await;
+        if let Ok(Value::Object(made)) = serde_json::from_slice(&answer.body) {
+            let ids = ["AccessorID", "ID", "SecretID"].map(|id| made.get(id).and_then(Value::as_str));
+            id = ids.iter().flatten().next().map_or(id, |first| (*first).to_owned());
+            drawn.extend(ids.into_iter().flatten().filter(|id| is_drawn(id)).map(str::to_owned));
+        }
+        let text =
+            drawn.iter().fold(rendered(&server, request, &answer), |text, id| text.replace(id, "<drawn>"));
+        check(name, &without_times(&text));
+    }
+}
+
+/// Whether nobody has chosen an id.
+fn is_drawn(id: &str) -> bool {
+    id.len() == 36
+        && id.as_bytes()[14] == b'4'
+        && !ACL_STEPS.iter().any(|(_, _, body)| body.contains(id))
+        && id != MANAGEMENT
+}
+
+/// Tokens tell when they were created, and when they expire.
+fn without_times(text: &str) -> String {
+    let field = |line: &str| ["CreateTime", "ExpirationTime"].iter().any(|name| line.contains(name));
+    let parts = text.split_inclusive(',').map(|part| match part.split_once("Time\":") {
+        Some((before, value)) if field(part) && value.ends_with("\",") => {
+            format!("{before}Time\":\"<time>\",")
+        }
+        _ => part.to_owned(),
+    });
+    parts.collect()
 }
 
 #[tokio::test]

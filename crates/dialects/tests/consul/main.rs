@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is all it can do")]
 
+mod acl;
 mod acl_catalog;
 mod acl_keys;
 mod acl_routes;

@@ -82,6 +82,30 @@ impl Server {
         server.bearing(MANAGEMENT)
     }
 
+    /// A server that controls who may do what, and where nobody may do anything yet.
+    pub(crate) async fn unbootstrapped() -> Server {
+        Server::initialized(None).await
+    }
+
+    /// A server that controls who may do what, with a management token that it made sure of itself.
+    pub(crate) async fn initialized(management: Option<&str>) -> Server {
+        let server = Server::with(|settings| {
+            settings.access.enabled = true;
+            settings.access.default_policy = DefaultPolicy::Deny;
+            settings.access.initial_management = management.map(Into::into);
+        })
+        .await;
+        let mut changes = server.node.watch(Scope::Consul);
+        let view = || server.node.records().view(Scope::Consul).unwrap();
+        while !acl::is_initialized(&view(), management).unwrap() {
+            changes.changed().await.unwrap();
+        }
+        match management {
+            Some(secret) => server.bearing(secret),
+            None => server,
+        }
+    }
+
     /// The same server, asked with this token.
     pub(crate) fn bearing(&self, secret: &str) -> Server {
         Server { token: Some(secret.to_owned()), ..self.clone() }

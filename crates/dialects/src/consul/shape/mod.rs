@@ -4,9 +4,12 @@
 mod duration;
 mod members;
 mod opaque;
+mod time;
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -108,6 +111,24 @@ impl<T: Shape> Shape for Option<Vec<T>> {
         let mut list = serializer.serialize_seq(Some(items.len()))?;
         items.iter().try_for_each(|item| list.serialize_element(&Shown(item)))?;
         list.end()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.as_ref().is_none_or(Vec::is_empty)
+    }
+}
+
+/// Bytes: written in base64, nil as null. Read are those of the text itself, as genuine servers read a hash.
+impl Shape for Option<Vec<u8>> {
+    fn read(value: Value) -> Result<Option<Vec<u8>>, String> {
+        String::read(value).map(|text| Some(text.into_bytes()))
+    }
+
+    fn show<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Some(bytes) => serializer.serialize_str(&BASE64_STANDARD.encode(bytes)),
+            None => serializer.serialize_none(),
+        }
     }
 
     fn is_empty(&self) -> bool {

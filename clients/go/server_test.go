@@ -17,6 +17,8 @@ import (
 // Where the server is; set by TestMain.
 var server struct {
 	consul, native, token string
+	// That which controls access, and where the certificates of its clients lie. May be empty.
+	guarded, certificates string
 }
 
 func TestMain(m *testing.M) {
@@ -30,6 +32,7 @@ func TestMain(m *testing.M) {
 			os.Exit(2)
 		}
 	}
+	server.guarded, server.certificates = os.Getenv("STILLPOINT_GUARDED"), os.Getenv("STILLPOINT_CERTIFICATES")
 	os.Exit(m.Run())
 }
 

@@ -1,4 +1,4 @@
-"""The server under test, as `clients/run` names it in the environment, and a place in it for each test."""
+"""The servers under test, as `clients/run` names it in the environment, and a place in it for each test."""
 
 import os
 
@@ -14,6 +14,23 @@ def client():
     host, port = address.rsplit(":", 1)
     with consul.Consul(host=host, port=int(port)) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def guarded():
+    """Makes clients of the server that controls access."""
+    address = os.environ.get("STILLPOINT_GUARDED")
+    if not address:
+        pytest.skip("STILLPOINT_GUARDED is not set: clients/run starts a guarded server")
+    host, port = address.rsplit(":", 1)
+    certificates = os.environ["STILLPOINT_CERTIFICATES"]
+    own = (f"{certificates}/client.pem", f"{certificates}/client-key.pem")
+
+    def connect(**settings):
+        settings = {"verify": f"{certificates}/ca.pem", "cert": own} | settings
+        return consul.Consul(host=host, port=int(port), scheme="https", **settings)
+
+    return connect
 
 
 @pytest.fixture

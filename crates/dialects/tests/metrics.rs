@@ -32,7 +32,9 @@ impl Server {
         let node = Node::open(Settings::new(dir.path()), Parts::alone()).await.unwrap();
         node.wait_for_leader().await.unwrap();
         let token = std::fs::read_to_string(dir.path().join("token")).unwrap().trim().to_owned();
-        let no_tls = tls::client_config(&tls::Trust::Nobody, None).unwrap();
+        let no_tls =
+            tokio::sync::watch::Sender::new(tls::client_config(&tls::Trust::Nobody, None).unwrap().into())
+                .subscribe();
         let consul = observed(&node, "consul", consul::operation, consul::routes(node.clone(), no_tls));
         let native = observed(&node, "native", native::operation, native::routes(node.clone()));
         Server { node, consul, native, token, dir }

@@ -10,7 +10,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use common::{archive_of, put, restore, value_of};
+use common::{archive_of, grant, may_write, put, restore, value_of};
 use node::testing::{eventually, timing};
 use node::{Consistency, Node, Parts, Settings, TaskState};
 use records::Scope;
@@ -51,14 +51,21 @@ async fn an_undo_killed_anywhere_is_all_or_nothing() {
     }
 }
 
+/// Numbers of tokens, which are part of the state as the keys of these names are.
+const KEPT: u32 = 1;
+const SINCE: u32 = 2;
+const ACKNOWLEDGED: u32 = 3;
+
 /// Before: `kept` is there, and `since`; restoring takes `since` away, undoing that brings it back.
 async fn check(operation: &str, point: &str, after: After) {
     let dir = tempfile::tempdir().unwrap();
     let archive = dir.path().join("archive");
     let node = open(dir.path()).await;
     put(&node, "kept", "1").await;
+    grant(&node, KEPT).await;
     std::fs::write(&archive, archive_of(&node, Consistency::Linearizable).await).unwrap();
     put(&node, "since", "2").await;
+    grant(&node, SINCE).await;
     if operation == "undo" {
         restore(&node, std::fs::read(&archive).unwrap()).await.unwrap();
     }
@@ -80,6 +87,8 @@ async fn check(operation: &str, point: &str, after: After) {
     let expected = (operation == "restore") == (after == After::Old);
     assert_eq!(since, expected, "{operation} killed at {point} must leave the {after:?} state");
     assert_eq!(value_of(&node, "kept").as_deref(), Some("1"));
+    assert!(may_write(&node, KEPT) && may_write(&node, SINCE) == since, "{operation} at {point}");
+    assert_eq!(may_write(&node, ACKNOWLEDGED), after == After::Old);
     // Acknowledged just before, in the generation that the exchange replaces.
     assert_eq!(value_of(&node, "acknowledged").is_some(), after == After::Old);
     assert!(node.records().state(Scope::Consul).index >= index);
@@ -98,6 +107,7 @@ async fn check(operation: &str, point: &str, after: After) {
     restore(&node, std::fs::read(&archive).unwrap()).await.unwrap();
     assert_eq!(value_of(&node, "more"), None);
     assert_eq!(value_of(&node, "since"), None);
+    assert!(may_write(&node, KEPT) && !may_write(&node, SINCE));
     node.shutdown().await;
 }
 
@@ -118,6 +128,7 @@ async fn the_child_that_is_killed() {
     let dir = Path::new(&dir);
     let node = open(dir).await;
     put(&node, "acknowledged", "1").await;
+    grant(&node, ACKNOWLEDGED).await;
     let point = std::env::var(POINT).unwrap();
     fail::cfg_callback(point.as_str(), || {
         let this = rustix::process::getpid();

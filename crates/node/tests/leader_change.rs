@@ -9,7 +9,7 @@ mod common;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use common::{archive_of, put, restore, value_of};
+use common::{archive_of, grant, may_write, put, restore, value_of};
 use node::testing::{Cluster, eventually};
 use node::{Consistency, TaskState};
 use records::Scope;
@@ -20,6 +20,7 @@ const STEPS: [&str; 4] = ["restore::receiving", "restore::received", "stage::rea
 async fn a_leader_change_at_any_step_leaves_old_or_new_everywhere() {
     let cluster = Cluster::start(3).await.unwrap();
     put(&cluster.leader().await, "kept", "1").await;
+    grant(&cluster.leader().await, 1).await;
     let archive = archive_of(&cluster.leader().await, Consistency::Linearizable).await;
     for step in STEPS {
         check(&cluster, step, archive.clone()).await;
@@ -71,6 +72,7 @@ async fn check(cluster: &Cluster, step: &'static str, archive: Vec<u8>) {
             .await
             .unwrap();
         assert_eq!(value_of(&node, "kept").as_deref(), Some("1"));
+        assert!(may_write(&node, 1));
         assert!(node.records().state(Scope::Consul).previous.is_some());
     }
 }

@@ -114,13 +114,20 @@ fn whose_token_a_restore_ends_is_told() {
     let other = Server::start(Cli::new(), &with_root().replace(ROOT, OTHER));
     let stranger = bearer(OTHER);
     fs::copy(cli.path("a.snap"), stranger.path("a.snap")).unwrap();
-    let warning = "the token in use is not in the archive: once restored, it is no longer valid";
-    restore(&stranger, &other, "a.snap", &["--dry-run"]).expect(0, warning);
-    let done = restore(&stranger, &other, "a.snap", &["--yes"]).expect(0, warning);
-    assert_eq!(done.stderr.matches(warning).count(), 1, "{done}");
+    let lost = "the token in use is not in the archive: once restored, it is no longer valid";
+    let unless = format!("{lost}, unless the server's configuration names it");
+    restore(&stranger, &other, "a.snap", &["--dry-run"]).expect(0, &unless);
+    let run = restore(&stranger, &other, "a.snap", &["--yes"]).expect(0, &unless);
+    // The server knows: it does.
+    assert_eq!(run.stderr.matches(lost).count(), 1, "{run}");
     // The configured token was added to the archive's: both are good.
     save(&stranger, &other).expect(0, "Saved and verified");
     save(&cli, &other).expect(0, "Saved and verified");
+    // The first one's token is good here too, until a restore that ends it.
+    cli.write("bare.snap", &small());
+    let run = restore(&cli, &other, "bare.snap", &["--yes"]).expect(0, &unless);
+    assert!(run.stderr.contains(&format!("warning: {lost}\n")), "the server says it for certain: {run}");
+    save(&cli, &other).expect(12, NOT_FOUND);
 }
 
 #[test]

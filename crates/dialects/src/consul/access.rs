@@ -32,9 +32,9 @@ impl Caller {
         Ok(self.node.authorizer(view, self.secret.expose())?)
     }
 
-    /// The token's secret; empty if the request bears none.
-    pub(super) fn secret(&self) -> &Secret {
-        &self.secret
+    /// The secret itself, for what asks on the caller's behalf.
+    pub(super) fn secret(&self) -> Secret {
+        self.secret.clone()
     }
 
     /// What the caller may do now, as this node knows it.
@@ -76,7 +76,7 @@ impl Caller {
 
     /// Whether the caller is to be told of what it may not see.
     pub(super) fn is_told(&self, hides: bool) -> bool {
-        hides && !self.secret.is_empty()
+        hides && !self.secret.expose().is_empty()
     }
 }
 

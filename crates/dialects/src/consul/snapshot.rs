@@ -60,7 +60,7 @@ pub(super) async fn restore(
     let upload = Upload::of(&headers)?;
     let request = RestoreRequest {
         unknown_records: query.has("allow-unknown-records"),
-        caller: Some(caller.secret().clone()),
+        caller: Some(caller.secret()),
         ..RestoreRequest::of(Scope::Consul)
     };
     let outcome = app.node.restore(request, Origin::Body(upload.follow(body))).await;

@@ -15,16 +15,12 @@ const BOOTSTRAP: &str = "PUT /v1/acl/bootstrap";
 const OWN: &str = "4a0b1c5e-7a3f-4c1f-9c59-0b2b0f0d8a11";
 
 impl Server {
-    async fn as_root(&self, request: &str, body: impl Into<Body>) -> Answer {
-        self.send_as(MANAGEMENT, request, body).await
-    }
-
     /// Sends a request as the bearer of a secret.
     async fn send_as(&self, secret: &str, request: &str, body: impl Into<Body>) -> Answer {
-        self.send_with(request, &[("x-consul-token", secret)], body).await
+        self.bearing(secret).send(request, body).await
     }
 
-    /// Creates something as root and returns it.
+    /// What was created.
     #[track_caller]
     fn made(answer: &Answer) -> Value {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
@@ -32,12 +28,12 @@ impl Server {
     }
 
     async fn token(&self, asked: Value) -> Value {
-        Server::made(&self.as_root("PUT /v1/acl/token", asked.to_string()).await)
+        Server::made(&self.send("PUT /v1/acl/token", asked.to_string()).await)
     }
 
     async fn policy(&self, name: &str, rules: &str) -> Value {
         let asked = json!({"Name": name, "Rules": rules});
-        Server::made(&self.as_root("PUT /v1/acl/policy", asked.to_string()).await)
+        Server::made(&self.send("PUT /v1/acl/policy", asked.to_string()).await)
     }
 
     fn reset_file(&self) -> PathBuf {
@@ -135,11 +131,11 @@ async fn a_file_that_was_not_needed_is_gone_after_the_first_bootstrap() {
 
 #[tokio::test]
 async fn a_restore_brings_back_whether_the_cluster_was_bootstrapped() {
-    let (source, target) = (Server::unbootstrapped().await, Server::guarded(|_| {}).await.anonymous());
+    let (source, target) = (Server::unbootstrapped().await, Server::guarded(|_| {}).await);
     let secret = text(&Server::made(&source.send(BOOTSTRAP, "").await), "SecretID");
     let archive = source.send_as(&secret, "GET /v1/snapshot", "").await.body;
     let index = reset_index(&source.send(BOOTSTRAP, "").await);
-    target.as_root("PUT /v1/snapshot", archive).await.check(200, "");
+    target.send("PUT /v1/snapshot", archive).await.check(200, "");
     assert_eq!(reset_index(&target.send(BOOTSTRAP, "").await), index);
     assert_eq!(target.send_as(&secret, "GET /v1/acl/token/self", "").await.status, StatusCode::OK);
 
@@ -150,12 +146,12 @@ async fn a_restore_brings_back_whether_the_cluster_was_bootstrapped() {
 
 #[tokio::test]
 async fn a_token_can_be_given_its_ids() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     let accessor = "9d0b1c5e-7a3f-4c1f-9c59-0b2b0f0d8a22";
     let asked = json!({"AccessorID": accessor, "SecretID": OWN, "Description": "d"});
     let token = server.token(asked.clone()).await;
     assert_eq!((text(&token, "AccessorID"), text(&token, "SecretID")), (accessor.into(), OWN.into()));
-    let again = server.as_root("PUT /v1/acl/token", asked.to_string()).await;
+    let again = server.send("PUT /v1/acl/token", asked.to_string()).await;
     again.check(500, "Invalid Token: AccessorID is already in use");
     let read = server.send_as(OWN, "GET /v1/acl/token/self", "").await;
     assert_eq!(Server::made(&read), token);
@@ -164,55 +160,55 @@ async fn a_token_can_be_given_its_ids() {
 
 #[tokio::test]
 async fn a_clone_has_the_rights_of_its_source() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     let policy = server.policy("p", "key_prefix \"\" { policy = \"write\" }").await;
     let source =
         server.token(json!({"Policies": [{"Name": "p"}], "Description": "one", "Local": true})).await;
     let path = format!("PUT /v1/acl/token/{}/clone", text(&source, "AccessorID"));
-    let copy = Server::made(&server.as_root(&path, r#"{"description": "other"}"#).await);
+    let copy = Server::made(&server.send(&path, r#"{"description": "other"}"#).await);
     assert_eq!(copy["Policies"], json!([{"ID": policy["ID"], "Name": "p"}]));
     assert_eq!((&copy["Description"], &copy["Local"]), (&json!("other"), &json!(true)));
     assert_ne!(copy["SecretID"], source["SecretID"]);
-    let copy = Server::made(&server.as_root(&path, "{}").await);
+    let copy = Server::made(&server.send(&path, "{}").await);
     assert_eq!(copy["Description"], "one");
 }
 
 #[tokio::test]
 async fn an_update_keeps_the_secret_and_changes_the_rest() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     server.policy("p", "").await;
     let token = server.token(json!({"Description": "one"})).await;
     let path = format!("PUT /v1/acl/token/{}", text(&token, "AccessorID"));
     let asked = json!({"Description": "two", "Policies": [{"Name": "p"}]}).to_string();
-    let updated = Server::made(&server.as_root(&path, asked).await);
+    let updated = Server::made(&server.send(&path, asked).await);
     assert_eq!((&updated["SecretID"], &updated["Description"]), (&token["SecretID"], &json!("two")));
     assert_eq!(
         (&updated["CreateTime"], &updated["CreateIndex"]),
         (&token["CreateTime"], &token["CreateIndex"])
     );
     let other = json!({"SecretID": OWN}).to_string();
-    server.as_root(&path, other).await.check(500, "Changing a token's SecretID is not permitted");
+    server.send(&path, other).await.check(500, "Changing a token's SecretID is not permitted");
     let mismatch = json!({"AccessorID": OWN}).to_string();
-    let answer = server.as_root(&path, mismatch).await;
+    let answer = server.send(&path, mismatch).await;
     answer.check(400, "Token Accessor ID in URL and payload do not match");
 }
 
 #[tokio::test]
 async fn a_token_that_expires_says_when() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     let token = server.token(json!({"expirationTTL": "90s"})).await;
     assert_eq!(token.get("ExpirationTTL"), None);
     let instant = |field| text(&token, field).parse::<jiff::Timestamp>().unwrap();
     let life = instant("ExpirationTime").duration_since(instant("CreateTime"));
     assert_eq!(life.as_millis(), 90_000);
-    let soon = server.as_root("PUT /v1/acl/token", r#"{"ExpirationTTL": 1000000000}"#).await;
+    let soon = server.send("PUT /v1/acl/token", r#"{"ExpirationTTL": 1000000000}"#).await;
     soon.check(500, "ExpirationTime cannot be less than 1m0s in the future (was 1s)");
 }
 
 #[tokio::test]
 async fn an_expired_token_is_none() {
-    let server = Server::guarded(|_| {}).await.anonymous();
-    let archive = Server::made(&server.as_root("GET /v1/acl/token/self", "").await);
+    let server = Server::guarded(|_| {}).await;
+    let archive = Server::made(&server.send("GET /v1/acl/token/self", "").await);
     assert_eq!(archive["SecretID"], MANAGEMENT);
     let root = |accessor: &str, secret: &str, expires: Option<Time>| AclToken {
         accessor_id: accessor.into(),
@@ -230,45 +226,45 @@ async fn an_expired_token_is_none() {
         .record(kinds::ACL_TOKEN, root(living, MANAGEMENT, None).encode())
         .record(kinds::ACL_TOKEN, root(expired, OWN, Some(Time::from_unix(1_700_000_000, 5))).encode())
         .archive();
-    server.as_root("PUT /v1/snapshot", archive).await.check(200, "");
+    server.send("PUT /v1/snapshot", archive).await.check(200, "");
     let gone = "token has expired: ACL not found";
-    server.as_root(&format!("GET /v1/acl/token/{expired}"), "").await.check(403, gone);
+    server.send(&format!("GET /v1/acl/token/{expired}"), "").await.check(403, gone);
     server.send_as(OWN, "GET /v1/acl/token/self", "").await.check(403, gone);
     server.send_as(OWN, "GET /v1/acl/tokens", "").await.check(403, "ACL not found");
-    assert!(!accessors(&server.as_root("GET /v1/acl/tokens", "").await).contains(&expired.to_owned()));
+    assert!(!accessors(&server.send("GET /v1/acl/tokens", "").await).contains(&expired.to_owned()));
 }
 
 #[tokio::test]
 async fn a_token_cannot_delete_itself() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     let token = server.token(json!({"Policies": [{"Name": "global-management"}]})).await;
     let path = format!("DELETE /v1/acl/token/{}", text(&token, "AccessorID"));
     let own = server.send_as(&text(&token, "SecretID"), &path, "").await;
     own.check(500, "Deletion of the request's authorization token is not permitted");
-    server.as_root(&path, "").await.check(200, "true");
-    server.as_root(&path, "").await.check(404, "Cannot find token to delete");
+    server.send(&path, "").await.check(200, "true");
+    server.send(&path, "").await.check(404, "Cannot find token to delete");
 }
 
 #[tokio::test]
 async fn rules_that_are_none_are_refused() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     let asked = json!({"Name": "p", "Rules": "key_prefix \"\" { policy = \"dance\" }"}).to_string();
-    let refused = server.as_root("PUT /v1/acl/policy", asked).await;
+    let refused = server.send("PUT /v1/acl/policy", asked).await;
     assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(refused.text().starts_with("Invalid key_prefix policy: "), "{}", refused.text());
     let asked = json!({"Name": "p", "Rules": "key \"a\" {"}).to_string();
-    let refused = server.as_root("PUT /v1/acl/policy", asked).await;
+    let refused = server.send("PUT /v1/acl/policy", asked).await;
     assert_eq!(refused.status, StatusCode::INTERNAL_SERVER_ERROR);
     assert!(refused.text().starts_with("Failed to parse ACL rules: "), "{}", refused.text());
     server
-        .as_root("GET /v1/acl/policy/name/p", "")
+        .send("GET /v1/acl/policy/name/p", "")
         .await
         .check(404, "Requested policy does not exist: ACL not found");
 }
 
 #[tokio::test]
 async fn a_policy_gives_its_rights_until_it_is_deleted() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     let policy = server.policy("keys", "key_prefix \"\" { policy = \"write\" }").await;
     let secret = text(&server.token(json!({"Policies": [{"ID": policy["ID"]}]})).await, "SecretID");
     let question = r#"[{"Resource": "key", "Segment": "a", "Access": "write"}]"#;
@@ -276,40 +272,40 @@ async fn a_policy_gives_its_rights_until_it_is_deleted() {
     let allowed = |allow| json!([{"Resource": "key", "Segment": "a", "Access": "write", "Allow": allow}]);
     assert_eq!(Server::made(&server.send_as(&secret, authorize, question).await), allowed(true));
     let path = format!("DELETE /v1/acl/policy/{}", text(&policy, "ID"));
-    server.as_root(&path, "").await.check(200, "true");
+    server.send(&path, "").await.check(200, "true");
     assert_eq!(Server::made(&server.send_as(&secret, authorize, question).await), allowed(false));
     assert_eq!(
         Server::made(&server.send_as(&secret, "GET /v1/acl/token/self", "").await).get("Policies"),
         None
     );
-    server.as_root(&path, "").await.check(404, "Cannot find policy to delete");
+    server.send(&path, "").await.check(404, "Cannot find policy to delete");
 }
 
 #[tokio::test]
 async fn links_bear_the_names_that_things_have_now() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     let policy = server.policy("old", "").await;
     let asked = json!({"Name": "r", "Policies": [{"Name": "old"}]}).to_string();
-    let role = Server::made(&server.as_root("PUT /v1/acl/role", asked).await);
+    let role = Server::made(&server.send("PUT /v1/acl/role", asked).await);
     let token = server.token(json!({"Policies": [{"Name": "old"}], "Roles": [{"Name": "r"}]})).await;
     let path = format!("PUT /v1/acl/policy/{}", text(&policy, "ID"));
-    Server::made(&server.as_root(&path, r#"{"Name": "new"}"#).await);
+    Server::made(&server.send(&path, r#"{"Name": "new"}"#).await);
     let path = format!("PUT /v1/acl/role/{}", text(&role, "ID"));
     let asked = json!({"ID": role["ID"], "Name": "q", "Policies": role["Policies"]}).to_string();
-    let role = Server::made(&server.as_root(&path, asked).await);
+    let role = Server::made(&server.send(&path, asked).await);
     assert_eq!(role["Policies"], json!([{"ID": policy["ID"], "Name": "new"}]));
     let path = format!("GET /v1/acl/token/{}", text(&token, "AccessorID"));
-    let token = Server::made(&server.as_root(&path, "").await);
+    let token = Server::made(&server.send(&path, "").await);
     assert_eq!(token["Policies"], json!([{"ID": policy["ID"], "Name": "new"}]));
     assert_eq!(token["Roles"], json!([{"ID": role["ID"], "Name": "q"}]));
 }
 
 #[tokio::test]
 async fn tokens_are_listed_by_what_they_link_to() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     let policy = text(&server.policy("p", "").await, "ID");
     let asked = json!({"Name": "r", "Policies": [{"ID": policy}]}).to_string();
-    let role = text(&Server::made(&server.as_root("PUT /v1/acl/role", asked).await), "ID");
+    let role = text(&Server::made(&server.send("PUT /v1/acl/role", asked).await), "ID");
     let of_policy = text(&server.token(json!({"Policies": [{"ID": policy}]})).await, "AccessorID");
     let of_role = text(&server.token(json!({"Roles": [{"ID": role}]})).await, "AccessorID");
     let of_service =
@@ -320,19 +316,19 @@ async fn tokens_are_listed_by_what_they_link_to() {
         ("servicename=web".to_owned(), vec![of_service]),
         ("authmethod=k8s".to_owned(), vec![]),
     ] {
-        let listed = server.as_root(&format!("GET /v1/acl/tokens?{filter}"), "").await;
+        let listed = server.send(&format!("GET /v1/acl/tokens?{filter}"), "").await;
         assert_eq!(accessors(&listed), expected, "{filter}");
     }
-    let both = server.as_root("GET /v1/acl/tokens?policy=a&role=b", "").await;
+    let both = server.send("GET /v1/acl/tokens?policy=a&role=b", "").await;
     both.check(500, "can only filter by one of policy, role, serviceName, or methodName at a time");
-    let roles = Server::made(&server.as_root(&format!("GET /v1/acl/roles?policy={policy}"), "").await);
+    let roles = Server::made(&server.send(&format!("GET /v1/acl/roles?policy={policy}"), "").await);
     assert_eq!(roles[0]["ID"], role);
-    server.as_root(&format!("GET /v1/acl/roles?policy={OWN}"), "").await.check(200, "[]");
+    server.send(&format!("GET /v1/acl/roles?policy={OWN}"), "").await.check(200, "[]");
 }
 
 #[tokio::test]
 async fn who_may_only_read_sees_no_secrets_and_changes_nothing() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     server.policy("reader", "acl = \"read\"").await;
     let token = server.token(json!({"Policies": [{"Name": "reader"}]})).await;
     let (accessor, secret) = (text(&token, "AccessorID"), text(&token, "SecretID"));
@@ -362,15 +358,16 @@ async fn who_may_only_read_sees_no_secrets_and_changes_nothing() {
 
 #[tokio::test]
 async fn whoever_has_no_token_sees_nothing() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     let refused = "Permission denied: anonymous token lacks permission 'acl:read'. The anonymous token is used \
                    implicitly when a request does not specify a token.";
     for path in
         ["tokens", "token/x", "policies", "policy/x", "policy/name/x", "roles", "role/x", "role/name/x"]
     {
-        server.get(&format!("/v1/acl/{path}")).await.check(403, refused);
+        let stranger = server.anonymous();
+        stranger.get(&format!("/v1/acl/{path}")).await.check(403, refused);
         // Not even after a wait.
-        server.get(&format!("/v1/acl/{path}?index=1000000")).await.check(403, refused);
+        stranger.get(&format!("/v1/acl/{path}?index=1000000")).await.check(403, refused);
         server.send_as(OWN, &format!("GET /v1/acl/{path}"), "").await.check(403, "ACL not found");
     }
     for secret in ["", OWN] {
@@ -381,26 +378,25 @@ async fn whoever_has_no_token_sees_nothing() {
 
 #[tokio::test]
 async fn a_list_waits_for_the_next_change() {
-    let server = Server::guarded(|_| {}).await.anonymous();
-    let index = server.as_root("GET /v1/acl/tokens", "").await.index();
+    let server = Server::guarded(|_| {}).await;
+    let index = server.send("GET /v1/acl/tokens", "").await.index();
     let waiting = format!("GET /v1/acl/tokens?index={index}&wait=1m");
-    let (listed, made) =
-        tokio::join!(server.as_root(&waiting, ""), server.token(json!({"Description": "new"})));
+    let (listed, made) = tokio::join!(server.send(&waiting, ""), server.token(json!({"Description": "new"})));
     assert!(accessors(&listed).contains(&text(&made, "AccessorID")));
     assert!(listed.index() > index);
 }
 
 #[tokio::test]
 async fn only_questions_that_can_be_answered_are() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::guarded(|_| {}).await;
     let authorize = "POST /v1/internal/acl/authorize";
-    server.as_root(authorize, "[]").await.check(200, "[]");
-    let answer = server.as_root(authorize, r#"[{"Resource":"cat","Access":"read"}]"#).await;
+    server.send(authorize, "[]").await.check(200, "[]");
+    let answer = server.send(authorize, r#"[{"Resource":"cat","Access":"read"}]"#).await;
     answer.check(400, r#"Invalid ACL resource requested: "cat""#);
-    let answer = server.as_root(authorize, r#"[{"Resource":"acl","Access":"list"}]"#).await;
+    let answer = server.send(authorize, r#"[{"Resource":"acl","Access":"list"}]"#).await;
     answer.check(400, "Invalid access level for acl resource: list");
     let many = format!("[{}]", vec![r#"{"Resource":"acl","Access":"read"}"#; 65].join(","));
-    let answer = server.as_root(authorize, many).await;
+    let answer = server.send(authorize, many).await;
     answer.check(400, "Refusing to process more than 64 authorizations at once");
-    server.as_root(authorize, "").await.check(400, "Failed to decode request body: EOF");
+    server.send(authorize, "").await.check(400, "Failed to decode request body: EOF");
 }

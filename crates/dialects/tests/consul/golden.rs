@@ -220,7 +220,7 @@ async fn sessions_answer_the_golden_bytes() {
 }
 
 /// Access control, on a server that has it. `{}` stands for the id of what was created last; where no token is
-/// said it is that of root.
+/// said it is the management token.
 const ACL_STEPS: &[(&str, &str, &str)] = &[
     ("acl_bootstrap_again", "PUT /v1/acl/bootstrap", ""),
     ("acl_bootstrap_not_json", "PUT /v1/acl/bootstrap", "{"),
@@ -348,11 +348,11 @@ const ACL_STEPS: &[(&str, &str, &str)] = &[
 
 #[tokio::test]
 async fn access_control_answers_the_golden_bytes() {
-    let server = Server::guarded(|_| {}).await.anonymous();
+    let server = Server::initialized(Some(MANAGEMENT)).await;
     let (mut id, mut drawn) = (String::new(), BTreeSet::new());
     for (name, request, body) in ACL_STEPS {
-        let root = if request.contains("token=") { "" } else { MANAGEMENT };
-        let answer = server.send_with(&request.replace("{}", &id), &[("x-consul-token", root)], *body).await;
+        let token = if request.contains("token=") { "" } else { MANAGEMENT };
+        let answer = server.send_with(&request.replace("{}", &id), &[("x-consul-token", token)], *body).await;
         if let Ok(Value::Object(made)) = serde_json::from_slice(&answer.body) {
             let ids = ["AccessorID", "ID", "SecretID"].map(|id| made.get(id).and_then(Value::as_str));
             id = ids.iter().flatten().next().map_or(id, |first| (*first).to_owned());

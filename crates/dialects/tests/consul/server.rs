@@ -68,29 +68,42 @@ impl Server {
         }
     }
 
-    /// A server with access control and no token that may do anything.
-    pub(crate) async fn unbootstrapped() -> Server {
-        Server::controlled(|_| {}, None).await
-    }
-
     /// A server that controls who may do what.
     pub(crate) async fn guarded(set: impl FnOnce(&mut AccessSettings)) -> Server {
-        let management = ManagementToken { accessor: random(), secret: MANAGEMENT.into() };
-        Server::controlled(set, Some(management)).await.bearing(MANAGEMENT)
-    }
-
-    async fn controlled(
-        set: impl FnOnce(&mut AccessSettings),
-        management: Option<ManagementToken>,
-    ) -> Server {
         let server = Server::with(|settings| {
             settings.access.enabled = true;
             settings.access.default_policy = DefaultPolicy::Deny;
             set(&mut settings.access);
         })
         .await;
-        assert_eq!(server.acl(acl::Command::Initialize { management }).await, acl::Reply::Done);
-        server
+        let management = ManagementToken { accessor: random(), secret: MANAGEMENT.into() };
+        let reply = server.acl(acl::Command::Initialize { management: Some(management) }).await;
+        assert_eq!(reply, acl::Reply::Done);
+        server.bearing(MANAGEMENT)
+    }
+
+    /// A server that controls who may do what, and where nobody may do anything yet.
+    pub(crate) async fn unbootstrapped() -> Server {
+        Server::initialized(None).await
+    }
+
+    /// A server that controls who may do what, with a management token that it made sure of itself.
+    pub(crate) async fn initialized(management: Option<&str>) -> Server {
+        let server = Server::with(|settings| {
+            settings.access.enabled = true;
+            settings.access.default_policy = DefaultPolicy::Deny;
+            settings.access.initial_management = management.map(Into::into);
+        })
+        .await;
+        let mut changes = server.node.watch(Scope::Consul);
+        let view = || server.node.records().view(Scope::Consul).unwrap();
+        while !acl::is_initialized(&view(), management).unwrap() {
+            changes.changed().await.unwrap();
+        }
+        match management {
+            Some(secret) => server.bearing(secret),
+            None => server,
+        }
     }
 
     /// The same server, asked with this token.

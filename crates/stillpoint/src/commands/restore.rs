@@ -27,6 +27,10 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a server may be out of reach before we stop asking how a restore ended.
 const LOST_MAX: Duration = Duration::from_secs(60);
 
+/// Servers bring back one token by themselves: Consul's `initial_management`, ours likewise.
+const TOKEN_MISSING: &str = "the token in use is not in the archive: once restored, it is no longer valid, \
+                             unless the server's configuration names it";
+
 /// What a restore did. What the server doesn't tell is `null`.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -99,8 +103,7 @@ async fn warned_of_token(mut plan: Plan, source: &Source, token: Option<&Token>)
     let archive = source.rewound()?;
     let is_kept = blocking(move || holds_token(archive, &token).context("look for the token")).await?;
     if !is_kept {
-        plan.warnings
-            .push("the token in use is not in the archive: once restored, it is no longer valid".into());
+        plan.warnings.push(TOKEN_MISSING.into());
     }
     Ok(plan)
 }

@@ -40,7 +40,10 @@ use super::{App, Routes};
 
 /// The routes; `through` gives an endpoint what every endpoint has.
 pub(super) fn routes(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes {
-    let each = |methods: MethodRouter<App>| through("GET,PUT,DELETE", methods);
+    let all = "GET,PUT,DELETE";
+    let token = || through(all, get(tokens::read).put(tokens::update).delete(tokens::delete));
+    let policy = || through(all, get(policies::read).put(policies::update).delete(policies::delete));
+    let role = || through(all, get(roles::read).put(roles::update).delete(roles::delete));
     Routes::default()
         .route("/v1/acl/bootstrap", through("PUT", put(tokens::bootstrap)))
         .route("/v1/acl/replication", through("GET", get(replication)))
@@ -48,14 +51,14 @@ pub(super) fn routes(through: impl Fn(&'static str, MethodRouter<App>) -> Method
         .route("/v1/acl/tokens", through("GET", get(tokens::list)))
         .route("/v1/acl/token", through("PUT", put(tokens::create)))
         .route("/v1/acl/token/self", through("GET", get(tokens::read_own)))
-        .below("/v1/acl/token/", || each(get(tokens::read).put(tokens::update).delete(tokens::delete)))
+        .below("/v1/acl/token/", token)
         .route("/v1/acl/policies", through("GET", get(policies::list)))
         .route("/v1/acl/policy", through("PUT", put(policies::create)))
-        .below("/v1/acl/policy/", || each(get(policies::read).put(policies::update).delete(policies::delete)))
+        .below("/v1/acl/policy/", policy)
         .below("/v1/acl/policy/name/", || through("GET", get(policies::read_by_name)))
         .route("/v1/acl/roles", through("GET", get(roles::list)))
         .route("/v1/acl/role", through("PUT", put(roles::create)))
-        .below("/v1/acl/role/", || each(get(roles::read).put(roles::update).delete(roles::delete)))
+        .below("/v1/acl/role/", role)
         .below("/v1/acl/role/name/", || through("GET", get(roles::read_by_name)))
 }
 
@@ -117,29 +120,19 @@ async fn decode_if_any<T: Shape>(app: &App, body: Body, refusal: &str) -> Result
     decoded.map(Some).map_err(|why| Failure::invalid(format!("{refusal}: {why}")))
 }
 
-/// What was read, for whom, and the headers of the answer.
-struct Seen<T> {
-    value: T,
-    reader: Authorizer,
-    headers: HeaderMap,
-}
-
-/// What a read finds once it satisfies the options, for those who may see it. `is_found` tells whether what was
-/// asked for is there.
+/// What a read finds once it satisfies the options, for those who may see it, and the headers of the answer.
+/// `is_found` tells whether what was asked for is there.
 async fn read<T: Send + 'static>(
     caller: &Caller,
     options: ReadOptions,
-    find: impl Fn(&View) -> Result<Answer<T>, records::Error> + Clone + Send + 'static,
+    find: impl Fn(&View, &Authorizer) -> Result<Answer<T>, Failure> + Clone + Send + 'static,
     is_found: fn(&T) -> bool,
-) -> Result<Seen<T>, Failure> {
+) -> Result<(HeaderMap, T), Failure> {
     let find = move |view: &View, sight: &mut Sight| {
         sight.may.acl_read()?;
-        let Answer { index, value } = find(view)?;
-        Ok(Answer { index, value: (value, sight.may.clone()) })
+        find(view, &sight.may)
     };
-    let (headers, (value, reader)) =
-        blocking::read(caller, options, find, move |(value, _)| is_found(value)).await?;
-    Ok(Seen { value, reader, headers })
+    blocking::read(caller, options, find, is_found).await
 }
 
 /// Makes a change for those who may make it.

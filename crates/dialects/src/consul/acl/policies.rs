@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::IntoResponse;
 use records::View;
 use records::consul::Answer;
-use records::consul::acl::{self, Command};
+use records::consul::acl::{self, Authorizer, Command};
 use uuid::Uuid;
 
 use super::shapes::ListedPolicy;
@@ -106,17 +106,18 @@ async fn show(
 ) -> Reply {
     let options = ReadOptions::parse(query)?;
     refuse_tenancy(query, headers)?;
-    let seen = read_state(caller, options, find, Option::is_some).await?;
+    let find = move |view: &View, _: &Authorizer| Ok(find(view)?);
+    let (headers, policy) = read_state(caller, options, find, Option::is_some).await?;
     let missing = || Failure::not_found("Requested policy does not exist: ACL not found");
-    let policy = seen.value.ok_or_else(missing)?;
-    Ok((seen.headers, json(query, &Shown(&policy))).into_response())
+    let policy = policy.ok_or_else(missing)?;
+    Ok((headers, json(query, &Shown(&policy))).into_response())
 }
 
 pub(super) async fn list(caller: Caller, Extension(query): Extension<Query>, headers: HeaderMap) -> Reply {
     let options = ReadOptions::parse(&query)?;
     refuse_tenancy(&query, &headers)?;
-    let find = |view: &View| acl::policies(view);
-    let seen = read_state(&caller, options, find, |_| true).await?;
-    let policies: Vec<_> = seen.value.iter().map(ListedPolicy::new).collect();
-    Ok((seen.headers, json(&query, &policies)).into_response())
+    let find = |view: &View, _: &Authorizer| Ok(acl::policies(view)?);
+    let (headers, policies) = read_state(&caller, options, find, |_| true).await?;
+    let policies: Vec<_> = policies.iter().map(ListedPolicy::new).collect();
+    Ok((headers, json(&query, &policies)).into_response())
 }

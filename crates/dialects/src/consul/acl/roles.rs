@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::IntoResponse;
 use records::View;
 use records::consul::Answer;
-use records::consul::acl::{self, Command};
+use records::consul::acl::{self, Authorizer, Command};
 use uuid::Uuid;
 
 use super::{change, decode, read as read_state, settle_id};
@@ -106,10 +106,11 @@ async fn show(
 ) -> Reply {
     let options = ReadOptions::parse(query)?;
     refuse_tenancy(query, headers)?;
-    let seen = read_state(caller, options, find, Option::is_some).await?;
+    let find = move |view: &View, _: &Authorizer| Ok(find(view)?);
+    let (headers, role) = read_state(caller, options, find, Option::is_some).await?;
     let missing = || Failure::not_found("Requested role does not exist: ACL not found");
-    let role = seen.value.ok_or_else(missing)?;
-    Ok((seen.headers, json(query, &Shown(&role))).into_response())
+    let role = role.ok_or_else(missing)?;
+    Ok((headers, json(query, &Shown(&role))).into_response())
 }
 
 /// Every role, or those that link to the policy whose id is `?policy=`.
@@ -117,8 +118,8 @@ pub(super) async fn list(caller: Caller, Extension(query): Extension<Query>, hea
     let options = ReadOptions::parse(&query)?;
     refuse_tenancy(&query, &headers)?;
     let policy = query.filled("policy").map(str::to_owned);
-    let find = move |view: &View| acl::roles(view, policy.as_deref());
-    let seen = read_state(&caller, options, find, |_| true).await?;
-    let roles: Vec<_> = seen.value.iter().map(Shown).collect();
-    Ok((seen.headers, json(&query, &roles)).into_response())
+    let find = move |view: &View, _: &Authorizer| Ok(acl::roles(view, policy.as_deref())?);
+    let (headers, roles) = read_state(&caller, options, find, |_| true).await?;
+    let roles: Vec<_> = roles.iter().map(Shown).collect();
+    Ok((headers, json(&query, &roles)).into_response())
 }

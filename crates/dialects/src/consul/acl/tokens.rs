@@ -6,10 +6,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::IntoResponse;
-use node::Kind;
+use node::{Kind, Seen};
 use records::View;
 use records::consul::Answer;
-use records::consul::acl::{self, Command, TokenFilter, redact};
+use records::consul::acl::{self, Authorizer, Command, TokenFilter, redact};
 use uuid::Uuid;
 
 use super::shapes::Bootstrapped;
@@ -121,7 +121,7 @@ pub(super) async fn delete(
 ) -> Reply {
     let accessor = name(&uri, PATH, NO_ACCESSOR)?;
     refuse_tenancy(&query, &headers)?;
-    let by = caller.now().await?.accessor().to_owned();
+    let by = caller.vet(|_, may| Ok(may.accessor().to_owned())).await?;
     super::delete(&app, &caller, &query, Command::DeleteToken { accessor, by }, "token").await
 }
 
@@ -138,12 +138,13 @@ pub(super) async fn read(
     if query.has("expanded") {
         return Err(Failure::unserved("Stillpoint does not serve ?expanded"));
     }
-    let node = app.node.clone();
-    let find = move |view: &View| told_at_once(node.now_ms(), |now_ms| acl::token(view, &accessor, now_ms));
-    let seen = read_state(&caller, options, find, |_| true).await?;
-    let mut token = seen.value.map_err(Failure::denied)?;
-    redact(&mut token, &seen.reader);
-    Ok((seen.headers, json(&query, &Shown(&token))).into_response())
+    let find = move |view: &View, may: &Authorizer| {
+        let mut answer = there(app.node.now_ms(), |now_ms| acl::token(view, &accessor, now_ms))?;
+        redact(&mut answer.value, may);
+        Ok(answer)
+    };
+    let (headers, token) = read_state(&caller, options, find, |_| true).await?;
+    Ok((headers, json(&query, &Shown(&token))).into_response())
 }
 
 /// The caller's own token: whoever knows its secret may see it.
@@ -153,34 +154,34 @@ pub(super) async fn read_own(
     Extension(query): Extension<Query>,
 ) -> Reply {
     let options = ReadOptions::parse(&query)?;
-    if caller.secret().is_empty() {
+    let (node, secret) = (app.node.clone(), caller.secret());
+    // The anonymous token is nobody's own.
+    if secret.expose().is_empty() {
         return Err(Failure::denied(MISSING));
     }
-    let (node, secret) = (app.node.clone(), caller.secret().clone());
-    let find = move |view: &View| {
-        told_at_once(node.now_ms(), |now_ms| acl::token_by_secret(view, secret.expose(), now_ms))
-    };
+    let find =
+        move |view: &View| there(node.now_ms(), |now_ms| acl::token_by_secret(view, secret.expose(), now_ms));
     let glance = {
         let find = find.clone();
         move |view: &View| Ok(Glance { index: find(view)?.index, found: true })
     };
-    let seen = blocking::view(&app.node, options, glance).await?;
-    let Answer { index, value } = off_thread(move || find(&seen.view)).await?;
-    let token = value.map_err(Failure::denied)?;
-    Ok((read_headers(index, seen.freshness), json(&query, &Shown(&token))).into_response())
+    let Seen { view, freshness } = blocking::view(&app.node, options, glance).await?;
+    let Answer { index, value: token } = off_thread(move || find(&view)).await?;
+    Ok((read_headers(index, freshness), json(&query, &Shown(&token))).into_response())
 }
 
-/// A token, or why there is none. Whoever waits for a token that is not there is told so at once.
-fn told_at_once(
+/// A token that is there. Whoever waits for one that is not is told so at once.
+fn there(
     now_ms: u64,
     find: impl Fn(u64) -> Result<Answer<Option<AclToken>>, records::Error>,
-) -> Result<Answer<Result<AclToken, &'static str>>, records::Error> {
+) -> Result<Answer<AclToken>, Failure> {
     let Answer { index, value } = find(now_ms)?;
-    if let Some(token) = value {
-        return Ok(Answer { index, value: Ok(token) });
+    match value {
+        Some(token) => Ok(Answer { index, value: token }),
+        // When time began it had not expired.
+        None if find(0)?.value.is_some() => Err(Failure::denied(EXPIRED)),
+        None => Err(Failure::denied(MISSING)),
     }
-    let has_expired = find(0)?.value.is_some();
-    Ok(Answer { index: u64::MAX, value: Err(if has_expired { EXPIRED } else { MISSING }) })
 }
 
 pub(super) async fn list(
@@ -195,21 +196,20 @@ pub(super) async fn list(
         let text = "can only filter by one of policy, role, serviceName, or methodName at a time";
         return Err(Failure::genuine(Kind::Invalid, text));
     }
-    let find = {
-        let (node, query) = (app.node.clone(), query.clone());
-        move |view: &View| {
-            let filter = filters(&query).first().copied().unwrap_or(TokenFilter::All);
-            acl::tokens(view, filter, node.now_ms())
+    let filtered = query.clone();
+    let find = move |view: &View, may: &Authorizer| {
+        let filter = filters(&filtered).first().copied().unwrap_or(TokenFilter::All);
+        let mut answer = acl::tokens(view, filter, app.node.now_ms())?;
+        for token in &mut answer.value {
+            redact(token, may);
+            // Not among what is listed.
+            token.expiration_ttl_ns = 0;
         }
+        Ok(answer)
     };
-    let mut seen = read_state(&caller, options, find, |_| true).await?;
-    for token in &mut seen.value {
-        redact(token, &seen.reader);
-        // Not among what is listed.
-        token.expiration_ttl_ns = 0;
-    }
-    let tokens: Vec<_> = seen.value.iter().map(Shown).collect();
-    Ok((seen.headers, json(&query, &tokens)).into_response())
+    let (headers, tokens) = read_state(&caller, options, find, |_| true).await?;
+    let tokens: Vec<_> = tokens.iter().map(Shown).collect();
+    Ok((headers, json(&query, &tokens)).into_response())
 }
 
 fn filters(query: &Query) -> Vec<TokenFilter<'_>> {

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
-use node::{Node, Parts, Settings};
+use node::{AccessSettings, DefaultPolicy, Node, Parts, Settings};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -35,8 +35,13 @@ impl Answer {
 
 impl Server {
     async fn start() -> Server {
+        Server::with(AccessSettings::default()).await
+    }
+
+    async fn with(access: AccessSettings) -> Server {
         let dir = tempfile::tempdir().unwrap();
-        let node = Node::open(Settings::new(dir.path()), Parts::alone()).await.unwrap();
+        let settings = Settings { access, ..Settings::new(dir.path()) };
+        let node = Node::open(settings, Parts::alone()).await.unwrap();
         node.wait_for_leader().await.unwrap();
         let token = std::fs::read_to_string(dir.path().join("token")).unwrap().trim().to_owned();
         let routes = dialects::native::routes(node.clone());
@@ -87,6 +92,36 @@ async fn without_the_token_nothing_but_health_and_metrics_is_answered() {
     let metrics = server.ask(Request::get("/metrics").body(Body::empty()).unwrap()).await;
     let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
     assert!(metrics.contains("stillpoint_state_index{scope=\"consul\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn consuls_acl_holds_elsewhere_but_the_plan_tells_of_its_tokens() {
+    let root = "5ec2e700-0000-4000-8000-000000000001";
+    let access = AccessSettings {
+        enabled: true,
+        default_policy: DefaultPolicy::Deny,
+        initial_management: Some(root.into()),
+        ..AccessSettings::default()
+    };
+    let server = Server::with(access).await;
+    server.node.initialize_access().await.unwrap();
+    let archive = server.get("/v1/scopes/consul/archive").await.body;
+    let warnings = async |query: &str, secret: &str| {
+        let request = Request::put(format!("/v1/scopes/consul/archive{query}"))
+            .header("authorization", format!("Bearer {}", server.token))
+            .header("x-consul-token", secret);
+        let answer = server.ask(request.body(archive.clone().into()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+        answer.json()["warnings"].clone()
+    };
+    let lost = "the token in use is not in the archive: once restored, it is no longer valid";
+    for query in ["?dry_run=true", ""] {
+        assert_eq!(warnings(query, "unknown").await, json!([lost]));
+        assert_eq!(warnings(query, root).await, json!([]));
+    }
+    // It grants nothing here.
+    let request = Request::get("/v1/status").header("x-consul-token", root).body(Body::empty()).unwrap();
+    assert_eq!(server.ask(request).await.status, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]

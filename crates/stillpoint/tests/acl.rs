@@ -216,9 +216,12 @@ fn a_configuration_that_cannot_be_meant_is_refused_without_showing_a_secret() {
 
 /// Every record of an archive, in a comparable order.
 fn records_of(archive: &[u8]) -> Vec<(u8, Vec<u8>)> {
-    let records = archive::consul::Records::new(archive::hashicorp::Reader::new(archive)).unwrap();
-    let mut records: Vec<_> =
-        records.map(Result::unwrap).map(|record| (record.kind, record.bytes.to_vec())).collect();
+    let records =
+        archive::consul::Records::new(archive::hashicorp::Reader::new(archive)).expect("an archive");
+    let mut records: Vec<_> = records
+        .map(|record| record.expect("whole"))
+        .map(|record| (record.kind, record.bytes.to_vec()))
+        .collect();
     records.sort();
     records
 }

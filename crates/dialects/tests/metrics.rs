@@ -206,6 +206,25 @@ async fn a_scope_is_measured_as_it_stands() {
 }
 
 #[tokio::test]
+async fn every_metric_is_documented() {
+    let server = Server::start().await;
+    server.consul("GET /v1/snapshot", Body::empty()).await;
+    let (_, text) = server.native("GET /metrics", Body::empty()).await;
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operations.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    for (name, kind) in types {
+        let name = match kind {
+            "counter" => format!("`{name}_total`"),
+            "info" => format!("`{name}_info`"),
+            _ => format!("`{name}`"),
+        };
+        assert!(docs.contains(&name), "{name} is not in docs/operations.md");
+    }
+}
+
+#[tokio::test]
 async fn clients_cannot_add_labels() {
     let server = Server::start().await;
     for request in

@@ -182,3 +182,26 @@ fn names_that_could_be_paths_are_refused() {
     }
     assert!(Name::new("consul-20260102T030405.678Z").is_ok());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_whose_client_leaves_ends_and_is_not_listed_as_running() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(Settings::new(dir.path())).await;
+    let (next, chunks) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
+    let body: Body = Box::pin(stream::unfold(chunks, |mut chunks| async {
+        let chunk = chunks.recv().await.map(|chunk| Ok(chunk.into())).unwrap_or(Err("gone".into()));
+        Some((chunk, chunks))
+    }));
+    let uploading = tokio::spawn({
+        let node = node.clone();
+        async move { node.upload_snapshot(Scope::Consul, Name::new("a").unwrap(), body).await }
+    });
+    next.send(vec![0; 10]).unwrap();
+    let begun = || node.tasks().is_ok_and(|tasks| tasks.first().is_some_and(|task| task.done == 10));
+    eventually("the upload has begun", begun).await.unwrap();
+    uploading.abort();
+    drop(next);
+    let failed = || node.tasks().is_ok_and(|tasks| tasks[0].state == TaskState::Failed);
+    eventually("its task has ended", failed).await.unwrap();
+    node.shutdown().await;
+}

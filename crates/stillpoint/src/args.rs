@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use client::{Address, AddressError, native};
@@ -28,6 +29,19 @@ pub(crate) struct Args {
     pub(crate) quiet: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Reads the command line, or ends the process with what is wrong with it.
+pub(crate) fn parse() -> Args {
+    Args::try_parse().unwrap_or_else(|mut error| {
+        // A URL in which somebody wrote a password or a token is refused without being shown.
+        if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+            && value.contains(['@', '?', '#'])
+        {
+            error.insert(ContextKind::InvalidValue, ContextValue::String("…".to_owned()));
+        }
+        error.exit()
+    })
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 4 archive damaged, 10 not found, \

@@ -15,8 +15,6 @@ mod server;
 mod stage;
 mod target;
 
-use clap::Parser;
-
 fn main() -> std::process::ExitCode {
-    commands::run(args::Args::parse()).into()
+    commands::run(args::parse()).into()
 }

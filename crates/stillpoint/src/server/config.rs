@@ -125,6 +125,13 @@ impl Config {
             let message = format!("limits.kv_max_value_bytes is at most {KV_MAX_VALUE_BYTES_MAX}");
             return Err(Failure::usage(message).into());
         }
+        if let Some((name, _)) = self.settings.datacenters.iter().find(|(_, url)| url.contains('@')) {
+            // The URL is left out: it may hold a password.
+            let message = format!("datacenters.{name}: the URL is to have no user name");
+            return Err(Failure::usage(message)
+                .hint("tokens come with the requests that are passed on")
+                .into());
+        }
         for (what, listen, lacks) in [
             ("consul", self.consul, lacks(self.tls.is_some(), self.denies_strangers())),
             // It has an access control of its own: the operator's token.
@@ -205,19 +212,18 @@ fn read(path: &Path) -> anyhow::Result<File> {
         Failure::new(ExitCode::Usage, message).hint("packaging/stillpoint.toml is a commented sample")
     };
     let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
-    Ok(toml::from_str(&text).map_err(|error| fail(place_and_reason(&text, &error)))?)
+    Ok(toml::from_str(&text).map_err(|error| fail(without_values(&text, &error)))?)
 }
 
-/// What is wrong where. The line itself may hold a secret, so it is not shown.
-fn place_and_reason(text: &str, error: &toml::de::Error) -> String {
-    let reason = error.message();
+/// Where and what, but not what stands there: it may be a secret.
+fn without_values(text: &str, error: &toml::de::Error) -> String {
+    let message = match (error.message().split_once('"'), error.message().rsplit_once('"')) {
+        (Some((before, _)), Some((_, after))) => format!("{before}\"…\"{after}"),
+        _ => error.message().to_owned(),
+    };
     match error.span() {
-        Some(span) => {
-            let before = &text.as_bytes()[..span.start.min(text.len())];
-            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-            format!("line {line}: {reason}")
-        }
-        None => reason.to_owned(),
+        Some(span) => format!("line {}: {message}", text[..span.start].matches('\n').count() + 1),
+        None => message,
     }
 }
 
@@ -278,6 +284,15 @@ mod tests {
     fn unknown_keys_are_refused() {
         let error = toml::from_str::<File>("[limits]\nundo_kep = \"1h\"").unwrap_err();
         assert!(error.to_string().contains("undo_kep"), "{error}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_what_stands_there() {
+        let told = |text: &str| without_values(text, &toml::from_str::<File>(text).unwrap_err());
+        assert!(told("\n[log]\nlevl = \"s3cret\"").starts_with("line 3: unknown field `levl`"));
+        for text in ["node_name = \"s3cret", "[tls]\nverify_incoming = \"s3\\\"cret\"", "data_dir = s3cret"] {
+            assert!(!told(text).contains("cret"), "{}", told(text));
+        }
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Node {
         let Some(initialize) = self.access_to_add(&self.records().view(Scope::Consul)?)? else {
             return Ok(());
         };
-        match self.propose(Op::Consul(initialize)).await?.1 {
+        match self.propose(initialize).await?.1 {
             Reply::Consul(consul::Reply::Acl(acl::Reply::Failed(why))) => {
                 Err(Error::new(Kind::Conflict, format!("initialize access control: {why}")))
             }
@@ -77,8 +77,11 @@ impl Node {
         Ok(acl::bootstrapped_at(&self.records().view(Scope::Consul)?)?.is_some())
     }
 
-    /// The command that adds what a generation lacks of all this, if it lacks anything.
-    pub(crate) fn access_to_add(&self, view: &View) -> Result<Option<consul::Command>> {
+    /// The change that adds what a generation lacks of all this, if it lacks anything.
+    pub(crate) fn access_to_add(&self, view: &View) -> Result<Option<Op>> {
+        if view.scope() != Scope::Consul {
+            return Ok(None);
+        }
         let access = &self.settings().access;
         let secret = access.initial_management.as_ref().map(Secret::expose);
         if !access.enabled || acl::is_initialized(view, secret)? {
@@ -88,7 +91,7 @@ impl Node {
             accessor: Uuid::new_v4().to_string(),
             secret: secret.to_owned(),
         });
-        Ok(Some(consul::Command::Acl(Command::Initialize { management })))
+        Ok(Some(Op::Consul(consul::Command::Acl(Command::Initialize { management }))))
     }
 
     /// Called on the leader, again and again: looks after a new leadership once, and after expired tokens.
@@ -116,7 +119,7 @@ impl Node {
     /// that asks for it, can still restore then, and whether anybody can make themselves the first operator.
     pub(crate) fn access_warnings(&self, image: &View, caller: Option<&Secret>) -> Result<Vec<String>> {
         let access = &self.settings().access;
-        if !access.enabled {
+        if !access.enabled || image.scope() != Scope::Consul {
             return Ok(Vec::new());
         }
         let initial = access.initial_management.as_ref();

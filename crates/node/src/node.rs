@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use groups::{Group, Log, Member, Network, NodeId, Setup, Timing};
 use records::store::{Disk, DiskOptions, Store};
-use records::{Command, Op, Position, Records, Reply, Scope, View, consul};
+use records::{Command, Op, Position, Records, Reply, Scope, View};
 use serde::Serialize;
 use tokio::sync::{MutexGuard, watch};
 use uuid::Uuid;
@@ -218,12 +218,8 @@ impl Node {
     }
 
     /// Proposes `op`, followed by `then` in the same entry if it makes another generation live.
-    pub(crate) async fn propose_with(
-        &self,
-        op: Op,
-        then: Option<consul::Command>,
-    ) -> Result<(Position, Reply)> {
-        let command = Command { then, ..Command::new(self.now_ms(), op) };
+    pub(crate) async fn propose_with(&self, op: Op, then: Option<Op>) -> Result<(Position, Reply)> {
+        let command = Command { then: then.map(Box::new), ..Command::new(self.now_ms(), op) };
         let (position, reply) = self.inner.group.propose(command.encode()).await?;
         Ok((Position { term: position.term, index: position.index }, Reply::decode(&reply)?))
     }

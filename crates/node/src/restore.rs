@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use archive::state::Product;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use records::{Commit, Op, Reply, Scope, Staged, Totals, View};
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use crate::blobs::{Blob, Digest};
 use crate::error::{self, Error, Kind, Result, blocking, to_the_end};
 use crate::node::Node;
+use crate::save::enterprise_records;
 use crate::secret::Secret;
 use crate::stager::StagedImage;
 use crate::tasks::{Running, Step, TaskKind};
@@ -337,15 +339,19 @@ impl Node {
 }
 
 impl Verified {
-    pub(crate) fn new(meta: archive::hashicorp::Meta, last_index: u64, totals: &Totals) -> Result<Verified> {
+    pub(crate) fn new(
+        product: Product,
+        meta: archive::hashicorp::Meta,
+        last_index: u64,
+        totals: &Totals,
+    ) -> Result<Verified> {
         let index = meta.index.max(last_index);
         if index > records::INDEX_MAX {
             return Err(Error::new(Kind::Corrupt, format!("the archive's index {index} is out of range")));
         }
-        let enterprise: u64 = totals.0.range(64..).map(|(_, total)| total.count).sum();
-        let warnings = match enterprise {
+        let warnings = match enterprise_records(product, totals) {
             0 => Vec::new(),
-            n => vec![format!("{n} Consul Enterprise records are kept and written back, but not served")],
+            n => vec![format!("{n} {product} Enterprise records are kept and written back, but not served")],
         };
         Ok(Verified { meta, totals: totals.clone(), index, warnings })
     }

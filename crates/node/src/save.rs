@@ -3,12 +3,12 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use archive::consul;
 use archive::gzip::Level;
 use archive::hashicorp::{self, Compression};
+use archive::state::{self, Product};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use records::{Scope, View};
+use records::View;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -61,14 +61,13 @@ const COMPRESSION_WORKERS: usize = 2;
 
 impl Capture {
     pub(crate) fn new(view: View, freshness: Freshness, hold: Hold) -> Result<Capture> {
-        let Scope::Consul = view.scope();
         let totals = view.totals()?;
-        let meta = consul_meta(&view, &totals)?;
-        let enterprise: u64 = totals.0.iter().filter(|(kind, _)| **kind >= 64).map(|(_, t)| t.count).sum();
-        let warnings = match enterprise {
+        let meta = meta(&view, &totals)?;
+        let product = view.scope().product();
+        let warnings = match enterprise_records(product, &totals) {
             0 => Vec::new(),
             n => vec![format!(
-                "the archive holds {n} Consul Enterprise records: the community edition cannot restore it"
+                "the archive holds {n} {product} Enterprise records: the community edition cannot restore it"
             )],
         };
         Ok(Capture { view, meta, freshness, warnings, hold })
@@ -105,10 +104,10 @@ impl Capture {
         let write = || -> io::Result<W> {
             let mtime_s = self.view.state().changed_at_ms / 1000;
             let mut out = hashicorp::Writer::new(out, &self.meta, mtime_s, compression)?;
-            consul::write_header(&mut out, self.index())?;
+            self.view.scope().product().write_header(&mut out, self.index())?;
             for record in self.view.records() {
                 let record = record.map_err(io::Error::other)?;
-                consul::write_record(&mut out, record.kind, &record.bytes)?;
+                state::write_record(&mut out, record.kind, &record.bytes)?;
             }
             out.finish()
         };
@@ -185,10 +184,15 @@ impl Write for ChannelWriter {
     }
 }
 
-/// The metadata of a Consul archive (`hashicorp/consul:snapshot/archive.go`), with nothing ambient in it:
-/// its time is that of the entry that changed
-/// the scope last.
-fn consul_meta(view: &View, totals: &records::Totals) -> Result<hashicorp::Meta> {
+/// How many of the records are those of an Enterprise edition.
+pub(crate) fn enterprise_records(product: Product, totals: &records::Totals) -> u64 {
+    let enterprise = totals.0.iter().filter(|(kind, _)| product.is_enterprise(**kind));
+    enterprise.map(|(_, total)| total.count).sum()
+}
+
+/// The metadata of an archive (`hashicorp/consul:snapshot/archive.go`), with nothing ambient in it: its time is
+/// that of the entry that changed the scope last.
+fn meta(view: &View, totals: &records::Totals) -> Result<hashicorp::Meta> {
     let (applied, state) = (view.applied(), view.state());
     let members = machine::members(applied).map_err(error::io("read the membership"))?;
     let servers = members.everyone().iter().map(|member| hashicorp::Server {
@@ -197,7 +201,7 @@ fn consul_meta(view: &View, totals: &records::Totals) -> Result<hashicorp::Meta>
         address: member.address.clone(),
     });
     let configuration = hashicorp::Configuration { servers: servers.collect() };
-    let state_bytes = header_bytes(state.index)? + totals.bytes() + totals.count();
+    let state_bytes = header_bytes(view.scope().product(), state.index)? + totals.bytes() + totals.count();
     let size = i64::try_from(state_bytes)
         .map_err(|_| Error::new(Kind::TooLarge, "more than 2^63 bytes of state"))?;
     Ok(hashicorp::Meta {
@@ -212,8 +216,8 @@ fn consul_meta(view: &View, totals: &records::Totals) -> Result<hashicorp::Meta>
     })
 }
 
-fn header_bytes(index: u64) -> Result<u64> {
+fn header_bytes(product: Product, index: u64) -> Result<u64> {
     let mut header = Vec::new();
-    consul::write_header(&mut header, index).map_err(error::io("size the header"))?;
+    product.write_header(&mut header, index).map_err(error::io("size the header"))?;
     Ok(header.len() as u64)
 }

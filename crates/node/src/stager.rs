@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use archive::state::Product;
-use archive::{consul, hashicorp};
+use archive::{hashicorp, state};
 use records::{Commit, Record, Records, Scope, Staged, View};
 
 use crate::ahead::Ahead;
@@ -53,14 +52,13 @@ impl Stager {
         unknown_records: bool,
         progress: Option<&Running>,
     ) -> Result<(Verified, Staged)> {
-        let Scope::Consul = scope;
+        let product = scope.product();
         let (file, _) = self.blobs.open_blob(blob)?;
         let file = BufReader::with_capacity(READ_BYTES, Counted { file, progress });
         std::thread::scope(|threads| {
             let state = Ahead::start(threads, hashicorp::Reader::new(file));
-            let mut records = consul::Records::new(state)
-                .and_then(|records| records.expect(Product::Consul))
-                .map_err(damaged)?;
+            let mut records =
+                state::Records::new(state).and_then(|records| records.expect(product)).map_err(damaged)?;
             let last_index = records.last_index();
             let mut source = records.by_ref().map(|record| match record {
                 Ok(record) => Ok(Record { kind: record.kind, bytes: record.bytes.into() }),
@@ -71,7 +69,7 @@ impl Stager {
                 Err(error) => return Err(explain(error.into(), records.into_inner())),
             };
             let container = finish(records.into_inner()).map_err(damaged)?;
-            let archive = Verified::new(container.meta, last_index, staged.totals())?;
+            let archive = Verified::new(product, container.meta, last_index, staged.totals())?;
             Ok((archive, staged))
         })
     }
@@ -140,7 +138,7 @@ impl Images for Stager {
 /// Where a record is wrong because the container is damaged, the container's error says more.
 fn explain(error: Error, container: Ahead<'_, hashicorp::Reader<impl Read + Send>>) -> Error {
     let is_about_a_record = matches!(error.kind(), Kind::Corrupt | Kind::Unsupported)
-        && !matches!(error.cause(), Some(consul::Error::Archive(_)));
+        && !matches!(error.cause(), Some(state::Error::Archive(_)));
     match is_about_a_record.then(|| finish(container)) {
         Some(Err(damage)) => damaged(damage),
         _ => error,
@@ -150,14 +148,14 @@ fn explain(error: Error, container: Ahead<'_, hashicorp::Reader<impl Read + Send
 /// Reads the container to its end, and says what is now certain.
 fn finish(
     container: Ahead<'_, hashicorp::Reader<impl Read + Send>>,
-) -> Result<hashicorp::Verified, consul::Error> {
+) -> Result<hashicorp::Verified, state::Error> {
     Ok(container.finish()?.finish()?)
 }
 
 /// The failure of an archive that cannot be read completely, or of its reading.
-fn damaged(error: consul::Error) -> Error {
+fn damaged(error: state::Error) -> Error {
     match error {
-        consul::Error::Io(error) => match error.downcast::<Error>() {
+        state::Error::Io(error) => match error.downcast::<Error>() {
             // Such as a cancel.
             Ok(ours) => ours,
             Err(error) => error::io("read the archive")(error),

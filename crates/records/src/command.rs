@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Error, Position, Scope, consul, error};
+use crate::{Error, Position, Scope, consul, error, nomad};
 
 /// The newest command format this release reads, and the one it writes.
 pub const COMMAND_VERSION: u8 = 1;
@@ -15,10 +15,10 @@ pub struct Command {
     pub at_ms: u64,
     /// What to do.
     pub op: Op,
-    /// What to do to Consul's records right after, in the same batch, if `op` made another generation live:
+    /// What to do right after, in the same batch, if `op` made another generation live:
     /// nobody sees that generation without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub then: Option<consul::Command>,
+    pub then: Option<Box<Op>>,
 }
 
 /// The kinds of change.
@@ -26,6 +26,8 @@ pub struct Command {
 pub enum Op {
     /// A change to Consul's records.
     Consul(consul::Command),
+    /// A change to Nomad's records.
+    Nomad(nomad::Command),
     /// Makes a staged image the live generation of its scope: the one commit point of a restore.
     Commit(Commit),
     /// Makes the previous generation live again, and the live one the previous.
@@ -90,6 +92,8 @@ pub enum Reply {
     },
     /// Consul's answer.
     Consul(consul::Reply),
+    /// Nomad's answer.
+    Nomad(nomad::Reply),
     /// Not done, for a reason that is the caller's.
     Refused(Refusal),
 }

@@ -42,8 +42,10 @@ pub enum Error {
         expected: String,
     },
     /// The record cannot be stored.
-    #[error("record {position} ({}): {reason}", archive::consul::kinds::name(*kind))]
+    #[error("record {position} ({}): {reason}", scope.product().kind_name(*kind))]
     Record {
+        /// Whose record it is.
+        scope: Scope,
         /// Its place in the stream, from 1.
         position: u64,
         /// Its type number.

@@ -21,6 +21,7 @@ mod totals;
 mod transfer;
 mod txn;
 mod view;
+mod wire;
 
 pub use command::{COMMAND_VERSION, Command, Commit, Document, Op, Refusal, Reply};
 pub use error::Error;

@@ -15,7 +15,7 @@ use crate::overlay::Overlay;
 use crate::store::{Batch, Durability, Store, Table};
 use crate::txn::Txn;
 use crate::view::{Tables, View};
-use crate::{Error, Scope, consul, error};
+use crate::{Error, Scope, consul, error, nomad};
 
 /// One committed log entry.
 #[derive(Clone, Debug)]
@@ -320,7 +320,7 @@ impl Run<'_> {
         self.applied.at_ms = self.applied.at_ms.max(command.at_ms);
         let reply = self.op(command.op)?;
         if let (Reply::Exchanged { .. }, Some(then)) = (&reply, command.then) {
-            self.op(Op::Consul(then))?;
+            self.op(*then)?;
         }
         Ok(reply)
     }
@@ -329,6 +329,9 @@ impl Run<'_> {
         match op {
             Op::Consul(command) => {
                 self.in_scope(Scope::Consul, |txn| Ok(Reply::Consul(consul::apply(txn, command)?)))
+            }
+            Op::Nomad(command) => {
+                self.in_scope(Scope::Nomad, |txn| Ok(Reply::Nomad(nomad::apply(txn, command)?)))
             }
             Op::Commit(commit) if !commit.is_of(self.applied.position) => {
                 Ok(Reply::Refused(Refusal::TermChanged))

@@ -285,7 +285,7 @@ impl<'a, 's> Filler<'a, 's> {
             true => "there is another one".to_owned(),
             false => format!("there is another one for {:?}", String::from_utf8_lossy(id_of(&key))),
         };
-        Err(Error::Record { position: self.position, kind, reason })
+        Err(Error::Record { scope: self.scope, position: self.position, kind, reason })
     }
 
     fn next_or_stop(&mut self) -> Option<Pair> {
@@ -303,7 +303,8 @@ impl<'a, 's> Filler<'a, 's> {
             return Err(Error::UnknownKind { position: self.position, kind, scope: self.scope });
         }
         let position = self.position;
-        let refuse = |reason| Error::Record { position, kind, reason };
+        let scope = self.scope;
+        let refuse = |reason| Error::Record { scope, position, kind, reason };
         let Key(key) = self.scope.key(kind, &bytes).map_err(refuse)?;
         let derived = self.scope.derived(kind, &bytes).map_err(refuse)?;
         if derived.index > INDEX_MAX {

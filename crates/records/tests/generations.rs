@@ -29,9 +29,9 @@ impl Log {
         self.apply_with(op, None)
     }
 
-    fn apply_with(&mut self, op: Op, then: Option<consul::Command>) -> Result<Reply, Error> {
+    fn apply_with(&mut self, op: Op, then: Option<Op>) -> Result<Reply, Error> {
         let position = Position { term: 1, index: self.index + 1 };
-        let command = Command { then, ..Command::new(position.index, op) }.encode();
+        let command = Command { then: then.map(Box::new), ..Command::new(position.index, op) }.encode();
         let replies = self.records.apply(&[Entry { position, members: None, command: Some(command) }])?;
         self.index += 1;
         Reply::decode(&replies[0])
@@ -117,14 +117,14 @@ fn what_follows_an_exchange_is_done_with_it_or_not_at_all() {
         staged.ready(image).unwrap();
 
         let late = Op::Commit(Commit { term: 0, ..commit.clone() });
-        let refused = log.apply_with(late, Some(set("b"))).unwrap();
+        let refused = log.apply_with(late, Some(Op::Consul(set("b")))).unwrap();
         assert_eq!((refused, log.keys()), (Reply::Refused(Refusal::TermChanged), vec!["old".to_owned()]));
 
-        let reply = log.apply_with(Op::Commit(commit), Some(set("b"))).unwrap();
+        let reply = log.apply_with(Op::Commit(commit), Some(Op::Consul(set("b")))).unwrap();
         assert!(matches!(reply, Reply::Exchanged { .. }));
         assert_eq!(log.keys(), ["a", "b"]);
         let undo = Op::Undo { scope: Scope::Consul, image: Uuid::nil() };
-        log.apply_with(undo, Some(set("c"))).unwrap();
+        log.apply_with(undo, Some(Op::Consul(set("c")))).unwrap();
         assert_eq!(log.keys(), ["c", "old"]);
         assert_eq!(keys_of(&log.records.previous_view(Scope::Consul).unwrap().unwrap()), ["a", "b"]);
     });

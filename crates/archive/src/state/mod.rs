@@ -25,7 +25,7 @@ pub use records::{Record, Records, write_record};
 pub use structure::{Bytes, Opaque};
 pub use verify::{Checker, Count, Options, Seen, Verdict, verify};
 
-use crate::{consul, hashicorp, msgpack};
+use crate::{hashicorp, msgpack};
 
 /// Why a state is refused. Offsets count bytes of `state.bin`.
 #[derive(Debug, thiserror::Error)]
@@ -84,12 +84,9 @@ pub enum Error {
     },
 }
 
-/// What a message says of a record's id. A token of Consul's without accessor has its secret for one.
+/// What a message says of a record's id.
 fn about(product: Product, kind: u8, id: &Id) -> String {
-    match (product, kind) {
-        (Product::Consul, consul::kinds::ACL_TOKEN) => String::new(),
-        _ => format!(" for {id}"),
-    }
+    if product.id_may_be_secret(kind) { String::new() } else { format!(" for {id}") }
 }
 
 impl From<hashicorp::Error> for Error {

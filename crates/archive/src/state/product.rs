@@ -34,6 +34,14 @@ impl Product {
         }
     }
 
+    /// Whether records of this type are those of the Enterprise edition, which the community edition refuses.
+    pub fn is_enterprise(self, kind: u8) -> bool {
+        match self {
+            Product::Consul => consul::kinds::edition(kind) == consul::kinds::Edition::Enterprise,
+            Product::Nomad => nomad::kinds::edition(kind) == nomad::kinds::Edition::Enterprise,
+        }
+    }
+
     /// The place of a type in an archive; no two types share one.
     pub fn rank(self, kind: u8) -> u8 {
         match self {
@@ -57,6 +65,12 @@ impl Product {
             Product::Consul => consul::identity(kind, bytes),
             Product::Nomad => nomad::identity(kind, bytes),
         }
+    }
+
+    /// Whether ids of this type can be what nobody but their bearer should know.
+    pub fn id_may_be_secret(self, kind: u8) -> bool {
+        // A token without accessor has its secret for an id.
+        self == Product::Consul && kind == consul::kinds::ACL_TOKEN
     }
 
     /// Decodes the record as far as its structure is known and says what it is about.

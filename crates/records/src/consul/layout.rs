@@ -23,10 +23,10 @@ use archive::consul::{DirEntry, Id, IndexEntry, Session, identity, kinds};
 use archive::msgpack::{self, Cursor};
 use bytes::{BufMut, Bytes, BytesMut};
 
+use archive::consul::kinds::rank;
 pub(super) use archive::consul::kinds::{
     COORDINATE, INDEX, KVS, PREPARED_QUERY, REGISTER, SESSION, TOMBSTONE,
 };
-pub(crate) use archive::consul::kinds::{is_known as known, rank};
 
 use super::catalog::virtual_ip;
 use super::{acl, lookups};

@@ -12,7 +12,6 @@ mod query;
 mod refusal;
 mod session;
 mod txn;
-mod wire;
 
 use archive::consul::{Check, DirEntry, Node, Service, Session};
 use bytes::Bytes;
@@ -24,7 +23,7 @@ pub use catalog::query::{
     checks_in_state, node_checks, node_services, nodes, service_checks, service_health, service_instances,
     services,
 };
-pub(crate) use layout::{NOTES, derived, key, known, may_repeat, rank};
+pub(crate) use layout::{NOTES, derived, key, may_repeat};
 pub use query::{
     Answer, KvEntries, Sees, Visible, kv_get, kv_keys, kv_keys_visible, kv_list, kv_list_visible,
 };
@@ -34,7 +33,7 @@ pub use session::query::{
 };
 pub use txn::txn_read;
 
-use crate::{Error, Txn};
+use crate::{Error, Txn, wire};
 use refusal::Failure;
 
 /// A change to Consul's records.

@@ -3,7 +3,7 @@
 use archive::consul::{AclPolicy, AclRole, AclToken};
 use serde::{Deserialize, Serialize};
 
-use crate::consul::wire;
+use crate::wire;
 
 /// A change to tokens, policies or roles. Ids, secrets and times come with it: nothing is drawn while applying.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use archive::consul::{Check, Node, Service};
 use serde::{Deserialize, Serialize};
 
-use crate::consul::wire;
+use crate::wire;
 
 /// Registers a node, and with it a service and checks. Indexes in them are of no account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,65 @@
+//! How Nomad's records are stored: their keys, and what is derived from them.
+//!
+//! What is in a namespace is stored under the namespace, a zero byte and its id there: all namespaces are served.
+
+use std::fmt::Display;
+
+use archive::msgpack::{self, Cursor};
+use archive::nomad::{Namespace, identity, kinds};
+use archive::state::Id;
+
+use super::indexes;
+use crate::ID_BYTES_MAX;
+use crate::key::{Derived, Key};
+
+/// Derived keys that begin so are told by no record.
+pub(crate) const NOTES: &[u8] = &[9];
+
+/// Where a record is stored.
+pub(crate) fn key(kind: u8, bytes: &[u8]) -> Result<Key, String> {
+    let Id { tenancy, id } = identity(kind, bytes).map_err(text)?;
+    let id = if tenancy.is_empty() { id } else { in_namespace(&tenancy, &id) };
+    match id.len() {
+        0..=ID_BYTES_MAX => Ok(Key::new(kinds::rank(kind), kind, "", &id)),
+        found => Err(format!("its id has {found} bytes, at most {ID_BYTES_MAX} can be stored")),
+    }
+}
+
+/// The id of a thing in a namespace.
+pub(super) fn in_namespace(namespace: &str, id: &[u8]) -> Vec<u8> {
+    [namespace.as_bytes(), &[0], id].concat()
+}
+
+/// What is derived from a record. Fails on records that queries could not decode later.
+pub(crate) fn derived(kind: u8, bytes: &[u8]) -> Result<Derived, String> {
+    let index = match kind {
+        kinds::INDEX => indexes::entry(bytes).map_err(text)?.value,
+        kinds::NAMESPACE => {
+            let namespace = Namespace::decode(bytes).map_err(text)?;
+            namespace.create_index.max(namespace.modify_index)
+        }
+        _ => highest_index(kind, bytes).map_err(text)?,
+    };
+    Ok(Derived { keys: Vec::new(), index })
+}
+
+/// The highest index among the fields that carry one; 0 for records that are not known to be such maps.
+fn highest_index(kind: u8, bytes: &[u8]) -> Result<u64, msgpack::Error> {
+    if !kinds::is_known(kind) || kind == kinds::TIME_TABLE {
+        return Ok(0);
+    }
+    let mut highest = 0;
+    let mut cursor = Cursor::new(bytes);
+    cursor.fields(|field, value| {
+        if let b"CreateIndex" | b"ModifyIndex" | b"JobModifyIndex" = field {
+            highest = value.uint()?.max(highest);
+        }
+        Ok(())
+    })?;
+    cursor.finish()?;
+    Ok(highest)
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}

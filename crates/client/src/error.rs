@@ -42,6 +42,14 @@ pub enum Error {
         /// How long was waited.
         waited: Duration,
     },
+    /// All of the archive arrived, and it is another one than the server announced.
+    #[error("the archive's {} is {found}, the server promised {promised}", .promised.algorithm())]
+    Digest {
+        /// What the server said.
+        promised: crate::Digest,
+        /// What arrived, in hex.
+        found: String,
+    },
     /// The answer is not one that this API gives; something else may be listening there.
     #[error("{address} gave an answer that is not of this API: {cause}")]
     Foreign {

@@ -23,6 +23,10 @@ pub(crate) const TRANSFER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(300);
 /// After how much silence the kernel asks whether the other side still lives.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// How long a server may take nothing of what we send: one that stages what it has pauses the upload. The HTTP
+/// client's own limit is 30 s.
+#[cfg(target_os = "linux")]
+const DEAF_MAX: Duration = Duration::from_secs(300);
 
 /// Error texts longer than this are cut.
 const REFUSAL_BYTES_MAX: usize = 64 << 10;
@@ -60,6 +64,10 @@ impl Http {
             .redirect(redirect::Policy::none())
             .tls_backend_preconfigured(tls.config(&address)?)
             .default_headers(headers);
+        #[cfg(target_os = "linux")]
+        {
+            client = client.tcp_user_timeout(DEAF_MAX);
+        }
         // As Go's clients do: a proxy from the environment never stands between us and our own machine.
         if address.is_loopback() {
             client = client.no_proxy();

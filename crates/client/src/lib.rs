@@ -1,19 +1,22 @@
-//! Typed async clients of the snapshot APIs: Consul's, of a genuine server or of ours, and Stillpoint's own.
+//! Typed async clients of the snapshot APIs: Consul's and Nomad's, of a genuine server or of ours, and
+//! Stillpoint's own.
 //!
 //! An [`Address`] says whether they speak TLS, a [`Tls`] with whom.
 
 mod address;
+mod digest;
 mod error;
 mod http;
 mod token;
 mod transfer;
 mod trust;
 
-pub mod consul;
+pub mod hashicorp;
 pub mod native;
 
 pub use address::{Address, AddressError};
+pub use digest::Digest;
 pub use error::{Error, Kind, Refusal};
 pub use token::Token;
 pub use transfer::{Capture, Download, Upload};
-pub use trust::{SwitchError, Tls};
+pub use trust::{Names, SwitchError, Tls};

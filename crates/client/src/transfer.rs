@@ -6,9 +6,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
 
-use crate::Error;
+use crate::digest::Hash;
 use crate::error::root_cause;
 use crate::http::{SILENCE_MAX, TRANSFER_MAX};
+use crate::{Digest, Error};
 
 /// How much of a file is read at once for sending.
 const UPLOAD_CHUNK_BYTES: usize = 256 << 10;
@@ -22,8 +23,8 @@ pub struct Capture {
     pub known_leader: Option<bool>,
     /// How long ago, in milliseconds, the serving node had heard of the leader; 0 on the leader itself.
     pub last_contact_ms: Option<u64>,
-    /// The archive's SHA-256 in hex, where the server knows it beforehand.
-    pub sha256: Option<String>,
+    /// The archive's digest, where the server knows it beforehand.
+    pub digest: Option<Digest>,
     /// What the archive's reader should know.
     pub warnings: Vec<String>,
 }
@@ -34,11 +35,13 @@ pub struct Download {
     response: Response,
     received: u64,
     capture: Capture,
+    hash: Hash,
 }
 
 impl Download {
     pub(crate) fn new(response: Response, capture: Capture) -> Download {
-        Download { response, received: 0, capture }
+        let hash = Hash::for_digest(capture.digest.as_ref());
+        Download { response, received: 0, capture, hash }
     }
 
     /// What the server said before the first byte.
@@ -52,15 +55,41 @@ impl Download {
     }
 
     /// The next bytes, or `None` once the server has said that this was all. A stream that ends without
-    /// that word is [`Error::Cut`], one that stands still [`Error::Stalled`].
+    /// that word is [`Error::Cut`], one that stands still [`Error::Stalled`], and one that is not what the server
+    /// promised [`Error::Digest`].
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         let received = self.received;
         let chunk = timeout(SILENCE_MAX, self.response.chunk())
             .await
             .map_err(|_| Error::Stalled { received, waited: SILENCE_MAX })?
             .map_err(|error| Error::Cut { received, cause: root_cause(&error) })?;
-        self.received += chunk.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        match &chunk {
+            Some(chunk) => {
+                self.received += chunk.len() as u64;
+                self.hash.update(chunk);
+            }
+            None => self.expect_digest()?,
+        }
         Ok(chunk)
+    }
+
+    /// How many bytes arrived so far.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The SHA-256, in hex, of what arrived so far.
+    pub fn sha256(&self) -> String {
+        self.hash.sha256()
+    }
+
+    fn expect_digest(&self) -> Result<(), Error> {
+        match &self.capture.digest {
+            Some(promised) if !self.hash.is(promised) => {
+                Err(Error::Digest { promised: promised.clone(), found: self.hash.like(promised) })
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -35,21 +35,44 @@ pub struct SwitchError {
     pub value: String,
 }
 
+/// How variables that speak of TLS are called: a prefix, and where products differ what follows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    /// What all of them begin with.
+    pub prefix: &'static str,
+    /// The switch that has certificates verified unless it is false.
+    pub verify: Option<&'static str>,
+    /// The switch that leaves certificates unverified if it is true.
+    pub skip_verify: Option<&'static str>,
+}
+
+impl Names {
+    /// As Consul calls them.
+    pub const fn of(prefix: &'static str) -> Names {
+        Names { prefix, verify: Some("HTTP_SSL_VERIFY"), skip_verify: None }
+    }
+}
+
 impl Tls {
-    /// Reads `PREFIX_CACERT`, `_CAPATH`, `_CLIENT_CERT`, `_CLIENT_KEY`, `_TLS_SERVER_NAME` and
-    /// `_HTTP_SSL_VERIFY`, named and meant as in `hashicorp/consul:api/api.go`, through `variable`, which is
-    /// `std::env::var` in all but tests.
-    pub fn read(prefix: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Tls, SwitchError> {
+    /// Reads `PREFIX_CACERT`, `_CAPATH`, `_CLIENT_CERT`, `_CLIENT_KEY`, `_TLS_SERVER_NAME` and the switches, which
+    /// mean what they mean to `hashicorp/consul:api/api.go` and `hashicorp/nomad:api/api.go`, through
+    /// `variable`, which is `std::env::var` in all but tests.
+    pub fn read(names: &Names, variable: impl Fn(&str) -> Option<String>) -> Result<Tls, SwitchError> {
+        let prefix = names.prefix;
         let text = |name: &str| variable(&format!("{prefix}_{name}")).filter(|value| !value.is_empty());
         let path = |name: &str| text(name).map(PathBuf::from);
-        let verify = switch(&format!("{prefix}_HTTP_SSL_VERIFY"), &variable)?;
+        let is = |name: Option<&str>| match name {
+            Some(name) => switch(&format!("{prefix}_{name}"), &variable),
+            None => Ok(None),
+        };
+        let trust_anyone = is(names.verify)? == Some(false) || is(names.skip_verify)? == Some(true);
         Ok(Tls {
             ca_file: path("CACERT"),
             ca_path: path("CAPATH"),
             client_cert: path("CLIENT_CERT"),
             client_key: path("CLIENT_KEY"),
             server_name: text("TLS_SERVER_NAME"),
-            trust_anyone: verify == Some(false),
+            trust_anyone,
         })
     }
 
@@ -117,7 +140,7 @@ mod tests {
     fn read(variables: &[(&str, &str)]) -> Result<Tls, SwitchError> {
         let lookup =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Tls::read("CONSUL", lookup)
+        Tls::read(&Names::of("CONSUL"), lookup)
     }
 
     #[test]

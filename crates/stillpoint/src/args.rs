@@ -17,7 +17,7 @@ use crate::target::Target;
 /// Where data lies unless told otherwise.
 pub(crate) const DATA_DIR_DEFAULT: &str = "stillpoint-data";
 
-/// Saves and restores the state of Stillpoint and Consul servers, verifies archives, and is itself the server.
+/// Saves and restores the state of Stillpoint, Consul and Nomad servers, verifies archives, and is itself the server.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Args {
@@ -51,9 +51,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 4 archive
 pub(crate) enum Command {
     /// Run the server
     Server(ServerArgs),
-    /// Save a scope or a Consul server into a file, and verify it
+    /// Save a scope, or a Consul or Nomad server, into a file, and verify it
     Save(SaveArgs),
-    /// Replace the state of a scope or a Consul server by an archive
+    /// Replace the state of a scope, or of a Consul or Nomad server, by an archive
     Restore(RestoreArgs),
     /// Bring back what the last restore of a scope replaced
     Undo(UndoArgs),
@@ -167,7 +167,7 @@ pub(crate) struct Connection {
     )]
     pub(crate) address: Address,
     /// File with the token; else STILLPOINT_TOKEN, else DIR/token; for a consul:// URL else
-    /// CONSUL_HTTP_TOKEN_FILE, else CONSUL_HTTP_TOKEN
+    /// CONSUL_HTTP_TOKEN_FILE, else CONSUL_HTTP_TOKEN; for a nomad:// URL else NOMAD_TOKEN
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Where the local server's data lies
@@ -178,9 +178,11 @@ pub(crate) struct Connection {
 }
 
 /// Whom to trust over TLS, and who we are. Where an argument is missing the environment is asked: variables
-/// that begin with CONSUL_ for a consul:// URL, with STILLPOINT_ for the native API.
+/// that begin with CONSUL_ for a consul:// URL, with NOMAD_ for a nomad:// URL, with STILLPOINT_ for the native API.
 #[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "TLS (… is CONSUL for consul:// URLs, STILLPOINT for the native API)")]
+#[command(
+    next_help_heading = "TLS (… is CONSUL or NOMAD for a URL of that scheme, STILLPOINT for the native API)"
+)]
 pub(crate) struct TlsArgs {
     /// File of CA certificates to trust instead of the system's; else …_CACERT
     #[arg(long, value_name = "FILE")]
@@ -205,10 +207,11 @@ fn native_address(text: &str) -> Result<Address, AddressError> {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SaveArgs {
-    /// What to save: `consul`, or consul://HOST:PORT[?dc=NAME], over TLS consul+https://…
+    /// What to save: `consul` or `nomad`, or consul://HOST:PORT[?dc=NAME] or
+    /// nomad://HOST:PORT[?region=NAME], over TLS consul+https://… or nomad+https://…
     #[arg(value_name = "SCOPE|URL")]
     pub(crate) target: Target,
-    /// Where to; `-` is stdout [default: consul-UTCTIME.snap]
+    /// Where to; `-` is stdout [default: SCOPE-UTCTIME.snap]
     #[arg(value_name = "FILE|-")]
     pub(crate) file: Option<PathBuf>,
     /// Replace FILE if it exists
@@ -237,7 +240,8 @@ pub(crate) struct RestoreArgs {
     /// The archive; `-` is stdin
     #[arg(value_name = "FILE|-")]
     pub(crate) file: PathBuf,
-    /// What to replace: `consul`, or consul://HOST:PORT[?dc=NAME], over TLS consul+https://…
+    /// What to replace: `consul` or `nomad`, or consul://HOST:PORT[?dc=NAME] or
+    /// nomad://HOST:PORT[?region=NAME], over TLS consul+https://… or nomad+https://…
     #[arg(value_name = "SCOPE|URL")]
     pub(crate) target: Target,
     /// Show what would be replaced by what, and stop
@@ -249,13 +253,16 @@ pub(crate) struct RestoreArgs {
     /// Keep records of types that are not known, instead of refusing the archive
     #[arg(long)]
     pub(crate) allow_unknown_records: bool,
+    /// Take an archive of Nomad's without the keys of its variables, which nobody can read again then
+    #[arg(long)]
+    pub(crate) allow_missing_keys: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct UndoArgs {
-    /// The scope: `consul`
+    /// The scope: `consul` or `nomad`
     #[arg(value_name = "SCOPE")]
     pub(crate) target: Target,
     /// Only if this is what would come back [default: whatever the server shows now]
@@ -331,7 +338,7 @@ pub(crate) enum TaskCommand {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListArgs {
-    /// The scope: `consul`
+    /// The scope: `consul` or `nomad`
     #[arg(value_name = "SCOPE")]
     pub(crate) target: Target,
     #[command(flatten)]
@@ -340,7 +347,7 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CreateArgs {
-    /// The scope: `consul`
+    /// The scope: `consul` or `nomad`
     #[arg(value_name = "SCOPE")]
     pub(crate) target: Target,
     /// The snapshot's name [default: the server chooses]
@@ -351,7 +358,7 @@ pub(crate) struct CreateArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DownloadArgs {
-    /// The scope: `consul`
+    /// The scope: `consul` or `nomad`
     #[arg(value_name = "SCOPE")]
     pub(crate) target: Target,
     /// The snapshot's name
@@ -368,7 +375,7 @@ pub(crate) struct DownloadArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct UploadArgs {
-    /// The scope: `consul`
+    /// The scope: `consul` or `nomad`
     #[arg(value_name = "SCOPE")]
     pub(crate) target: Target,
     /// The snapshot's name
@@ -382,7 +389,7 @@ pub(crate) struct UploadArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DeleteArgs {
-    /// The scope: `consul`
+    /// The scope: `consul` or `nomad`
     #[arg(value_name = "SCOPE")]
     pub(crate) target: Target,
     /// The snapshot's name

@@ -1,6 +1,6 @@
 //! How the process ends, and what an error says about it.
 
-use archive::{consul, hashicorp};
+use archive::{hashicorp, state};
 
 use crate::output;
 
@@ -101,6 +101,7 @@ fn of_client(error: &client::Error) -> Meaning {
                 "--ca-file FILE names the CAs to trust, --tls-server-name NAME what the server is called";
             return Meaning { code: ExitCode::Failed, hint: Some(hint.into()) };
         }
+        client::Error::Digest { .. } => return ExitCode::Damaged.into(),
         client::Error::Unreachable { .. }
         | client::Error::Cut { .. }
         | client::Error::Stalled { .. }
@@ -121,11 +122,15 @@ fn of_client(error: &client::Error) -> Meaning {
     Meaning { code, hint: refusal.hint.clone().or(hint) }
 }
 
-fn of_state(error: &consul::Error) -> Meaning {
+fn of_state(error: &state::Error) -> Meaning {
     match error {
-        consul::Error::Archive(error) => of_archive(error),
-        consul::Error::Io(_) => ExitCode::Failed.into(),
-        consul::Error::UnknownKind { .. } => Meaning {
+        state::Error::Archive(error) => of_archive(error),
+        state::Error::Io(_) => ExitCode::Failed.into(),
+        state::Error::WrongProduct { found, .. } => Meaning {
+            code: ExitCode::Failed,
+            hint: Some(format!("the scope for it is `{}`", found.to_string().to_lowercase())),
+        },
+        state::Error::UnknownKind { .. } => Meaning {
             code: ExitCode::Failed,
             hint: Some("--allow-unknown-records keeps such records as they are".into()),
         },

@@ -3,37 +3,48 @@
 use std::path::Path;
 use std::{env, fs, io};
 
-use client::{Download, Tls, Token, consul, native};
+use client::hashicorp::{self, Settings};
+use client::{Download, Names, Tls, Token, native};
 
 use crate::args::{Connection, TlsArgs};
 use crate::exit::{ExitCode, Failure};
+use crate::output::Output;
 use crate::target::{Scope, Target};
+
+/// For whom the environment has certificates unverified.
+const ANYONE: &str = "the environment says to take any certificate: whoever stands between us and the server can \
+                      read and change the archive and the token";
 
 /// A server that saves and restores.
 #[derive(Debug)]
 pub(crate) enum Remote {
     /// A Stillpoint server, through the native API.
     Native { client: native::Client, scope: Scope },
-    /// A Consul server, genuine or ours. The token is kept to see whether a restore would lose it.
-    Consul { client: consul::Client, token: Option<Token> },
+    /// A server of Consul's or Nomad's, genuine or ours. The token is kept to see whether a restore would lose it.
+    Server { client: hashicorp::Client, token: Option<Token> },
 }
 
 impl Remote {
     /// Nothing is sent yet.
-    pub(crate) fn open(target: &Target, connection: &Connection) -> anyhow::Result<Remote> {
+    pub(crate) fn open(target: &Target, connection: &Connection, output: Output) -> anyhow::Result<Remote> {
         match target {
-            Target::Scope(scope) => Ok(Remote::Native { client: native(connection)?, scope: *scope }),
-            Target::Consul(url) => {
-                let settings = consul::Settings::read(url.address.clone(), |name| env::var(name).ok())
+            Target::Scope(scope) => Ok(Remote::Native { client: native(connection, output)?, scope: *scope }),
+            Target::Server(url) => {
+                let product = url.scope.product();
+                let settings = Settings::read(product, url.address.clone(), |name| env::var(name).ok())
                     .map_err(|error| Failure::usage(error.to_string()))?;
-                let consul::Settings { address, tls, token } = settings;
+                let Settings { address, tls, token, place } = settings;
                 let token = match &connection.token_file {
                     Some(path) => token_of(path)?,
                     None => token,
                 };
                 let tls = tls_of(&connection.tls).or(tls);
-                let client = consul::Client::new(address, &tls, token.as_ref(), url.datacenter.clone())?;
-                Ok(Remote::Consul { client, token })
+                let place = url.place.clone().or(place);
+                let client = hashicorp::Client::new(product, address, &tls, token.as_ref(), place)?;
+                if tls.trust_anyone && client.address().is_tls() {
+                    output.warn(ANYONE);
+                }
+                Ok(Remote::Server { client, token })
             }
         }
     }
@@ -42,7 +53,7 @@ impl Remote {
     pub(crate) async fn save(&self, stale: bool, level: Option<u8>) -> anyhow::Result<Download> {
         Ok(match self {
             Remote::Native { client, scope } => client.save(scope.name(), stale, level).await?,
-            Remote::Consul { client, .. } => client.save(stale).await?,
+            Remote::Server { client, .. } => client.save(stale).await?,
         })
     }
 
@@ -50,16 +61,19 @@ impl Remote {
     pub(crate) fn place(&self) -> String {
         match self {
             Remote::Native { client, scope } => format!("{} of {}", scope.name(), client.address()),
-            Remote::Consul { client, .. } => client.address().to_string(),
+            Remote::Server { client, .. } => client.address().to_string(),
         }
     }
 }
 
 /// A client of the native API.
-pub(crate) fn native(connection: &Connection) -> anyhow::Result<native::Client> {
+pub(crate) fn native(connection: &Connection, output: Output) -> anyhow::Result<native::Client> {
     let token = native_token(connection)?;
-    let variables = Tls::read("STILLPOINT", |name| env::var(name).ok());
+    let variables = Tls::read(&Names::of("STILLPOINT"), |name| env::var(name).ok());
     let tls = tls_of(&connection.tls).or(variables.map_err(|error| Failure::usage(error.to_string()))?);
+    if tls.trust_anyone && connection.address.is_tls() {
+        output.warn(ANYONE);
+    }
     Ok(native::Client::new(connection.address.clone(), &tls, token.as_ref())?)
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use client::{Address, AddressError, consul};
+use archive::state::Product;
+use client::{Address, AddressError, hashicorp};
 use percent_encoding::percent_decode_str;
 
 use crate::exit::Failure;
@@ -13,13 +14,30 @@ use crate::exit::Failure;
 pub(crate) enum Scope {
     /// All that Consul clients put into the server.
     Consul,
+    /// All that Nomad clients put into the server.
+    Nomad,
 }
 
 impl Scope {
+    const ALL: [Scope; 2] = [Scope::Consul, Scope::Nomad];
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Scope::Consul => "consul",
+            Scope::Nomad => "nomad",
         }
+    }
+
+    /// Whose archives it comes and goes in.
+    pub(crate) fn product(self) -> Product {
+        match self {
+            Scope::Consul => Product::Consul,
+            Scope::Nomad => Product::Nomad,
+        }
+    }
+
+    fn named(name: &str) -> Option<Scope> {
+        Scope::ALL.into_iter().find(|scope| scope.name() == name)
     }
 }
 
@@ -28,17 +46,20 @@ impl Scope {
 pub(crate) enum Target {
     /// A scope, through the native API.
     Scope(Scope),
-    /// A Consul server, genuine or ours, through Consul's API.
-    Consul(ConsulUrl),
+    /// A server of Consul's or Nomad's, genuine or ours, through the API of these.
+    Server(ServerUrl),
 }
 
-/// `consul://[host[:port]][?dc=NAME]`, or `consul+https://host[:port][?dc=NAME]`.
+/// `consul://[host[:port]][?dc=NAME]` or `nomad://[host[:port]][?region=NAME]`, over TLS
+/// `consul+https://host[:port]…` and `nomad+https://host[:port]…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ConsulUrl {
+pub(crate) struct ServerUrl {
+    /// The scope that such a server has for its whole state.
+    pub(crate) scope: Scope,
     /// The server; `None` means what the environment says.
     pub(crate) address: Option<Address>,
-    /// The datacenter; `None` means the server's own.
-    pub(crate) datacenter: Option<String>,
+    /// The datacenter or the region; `None` means the server's own.
+    pub(crate) place: Option<String>,
 }
 
 impl Target {
@@ -46,9 +67,24 @@ impl Target {
     pub(crate) fn native_scope(&self, verb: &str) -> Result<Scope, Failure> {
         match self {
             Target::Scope(scope) => Ok(*scope),
-            Target::Consul(_) => Err(Failure::usage(format!("{self}: Consul's API cannot {verb}")).hint(
-                "for a Stillpoint server name the scope, `consul`, and its native address with --native ADDR",
-            )),
+            Target::Server(ServerUrl { scope, .. }) => {
+                let (product, name) = (scope.product(), scope.name());
+                Err(Failure::usage(format!("{self}: {product}'s API cannot {verb}")).hint(format!(
+                    "for a Stillpoint server name the scope, `{name}`, and its native address with --native ADDR"
+                )))
+            }
+        }
+    }
+
+    /// Whose archives it takes and gives.
+    pub(crate) fn product(&self) -> Product {
+        self.scope().product()
+    }
+
+    /// The scope that it is, or has for its whole state.
+    pub(crate) fn scope(&self) -> Scope {
+        match self {
+            Target::Scope(scope) | Target::Server(ServerUrl { scope, .. }) => *scope,
         }
     }
 }
@@ -56,16 +92,18 @@ impl Target {
 /// Why a text is not a target.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum Error {
-    #[error("unknown scope, use `consul` or consul://host:port")]
+    #[error("unknown scope, use `consul`, `nomad`, consul://host:port or nomad://host:port")]
     Scope,
-    #[error("unknown scheme, use consul://host:port or consul+https://host:port")]
+    #[error(
+        "unknown scheme, use consul://host:port or nomad://host:port, over TLS consul+https:// or nomad+https://"
+    )]
     Scheme,
-    #[error("consul+https:// needs a host")]
-    Host,
-    #[error("unknown parameter `{0}`, known is `dc`")]
-    Parameter(String),
-    #[error("`dc` has no name")]
-    Datacenter,
+    #[error("{0}+https:// needs a host")]
+    Host(&'static str),
+    #[error("unknown parameter `{found}`, known is `{known}`")]
+    Parameter { found: String, known: &'static str },
+    #[error("`{0}` has no name")]
+    Place(&'static str),
     #[error("a path means nothing here")]
     Path,
     #[error(transparent)]
@@ -76,45 +114,58 @@ impl FromStr for Target {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Target, Error> {
-        match text.split_once("://") {
-            None if text == Scope::Consul.name() => Ok(Target::Scope(Scope::Consul)),
-            None => Err(Error::Scope),
-            Some(("consul", rest)) => ConsulUrl::parse(rest, consul::DEFAULT_PORT).map(Target::Consul),
-            Some(("consul+https", rest)) => {
-                let ConsulUrl { address, datacenter } = ConsulUrl::parse(rest, consul::DEFAULT_TLS_PORT)?;
-                let address = address.ok_or(Error::Host)?.over_tls();
-                Ok(Target::Consul(ConsulUrl { address: Some(address), datacenter }))
-            }
-            Some(_) => Err(Error::Scheme),
-        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Scope::named(text).map(Target::Scope).ok_or(Error::Scope);
+        };
+        let (name, is_tls) = match scheme.strip_suffix("+https") {
+            Some(name) => (name, true),
+            None => (scheme, false),
+        };
+        let scope = Scope::named(name).ok_or(Error::Scheme)?;
+        ServerUrl::parse(scope, is_tls, rest).map(Target::Server)
     }
 }
 
-impl ConsulUrl {
+impl ServerUrl {
     /// Takes what follows `://`.
-    fn parse(text: &str, default_port: u16) -> Result<ConsulUrl, Error> {
+    fn parse(scope: Scope, is_tls: bool, text: &str) -> Result<ServerUrl, Error> {
         let (authority, query) = text.split_once('?').unwrap_or((text, ""));
         let authority = authority.strip_suffix('/').unwrap_or(authority);
         if authority.contains('/') {
             return Err(Error::Path);
         }
-        let address = match authority {
-            "" => None,
-            host => Some(Address::parse(host, default_port).map_err(Error::Address)?),
+        let address = match (authority, is_tls) {
+            ("", false) => None,
+            ("", true) => return Err(Error::Host(scope.name())),
+            (host, false) => Some(address(host, hashicorp::default_port(scope.product()))?),
+            (host, true) => Some(address(host, hashicorp::default_tls_port(scope.product()))?.over_tls()),
         };
-        let mut datacenter = None;
+        let known = parameter(scope);
+        let mut place = None;
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if name != "dc" {
-                return Err(Error::Parameter(name.into()));
+            if name != known {
+                return Err(Error::Parameter { found: name.into(), known });
             }
-            let value = percent_decode_str(value).decode_utf8().map_err(|_| Error::Datacenter)?;
-            datacenter = Some(value.into_owned()).filter(|value| !value.is_empty());
-            if datacenter.is_none() {
-                return Err(Error::Datacenter);
+            let value = percent_decode_str(value).decode_utf8().map_err(|_| Error::Place(known))?;
+            if value.is_empty() {
+                return Err(Error::Place(known));
             }
+            place = Some(value.into_owned());
         }
-        Ok(ConsulUrl { address, datacenter })
+        Ok(ServerUrl { scope, address, place })
+    }
+}
+
+fn address(host: &str, default_port: u16) -> Result<Address, Error> {
+    Address::parse(host, default_port).map_err(Error::Address)
+}
+
+/// What the products call the place of a server.
+fn parameter(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Consul => "dc",
+        Scope::Nomad => "region",
     }
 }
 
@@ -122,13 +173,14 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Target::Scope(scope) => f.write_str(scope.name()),
-            Target::Consul(ConsulUrl { address, datacenter }) => {
+            Target::Server(ServerUrl { scope, address, place }) => {
                 let address = address.as_ref().map(Address::to_string).unwrap_or_default();
+                let name = scope.name();
                 match address.strip_prefix("https://") {
-                    Some(host) => write!(f, "consul+https://{host}")?,
-                    None => write!(f, "consul://{}", address.trim_start_matches("http://"))?,
+                    Some(host) => write!(f, "{name}+https://{host}")?,
+                    None => write!(f, "{name}://{}", address.trim_start_matches("http://"))?,
                 }
-                datacenter.iter().try_for_each(|name| write!(f, "?dc={name}"))
+                place.iter().try_for_each(|place| write!(f, "?{}={place}", parameter(*scope)))
             }
         }
     }
@@ -149,6 +201,10 @@ mod tests {
         check("consul://10.0.0.1", "consul://10.0.0.1:8500");
         check("consul://consul.example:8600/?dc=dc%202", "consul://consul.example:8600?dc=dc 2");
         check("consul://?dc=dc2", "consul://?dc=dc2");
+        check("nomad", "nomad");
+        check("nomad://", "nomad://");
+        check("nomad://10.0.0.1/?region=eu", "nomad://10.0.0.1:4646?region=eu");
+        check("nomad+https://10.0.0.1", "nomad+https://10.0.0.1:4646");
         check("consul+https://10.0.0.1", "consul+https://10.0.0.1:8501");
         check("consul+https://consul.example:8600/?dc=dc2", "consul+https://consul.example:8600?dc=dc2");
     }
@@ -158,10 +214,14 @@ mod tests {
         let refused = |text: &str| text.parse::<Target>().unwrap_err();
         assert_eq!(refused("consol"), Error::Scope);
         assert_eq!(refused("https://h:8501"), Error::Scheme);
-        assert_eq!(refused("consul+https://?dc=dc2"), Error::Host);
+        assert_eq!(refused("vault://h"), Error::Scheme);
+        assert_eq!(refused("consul+http://h"), Error::Scheme);
+        assert_eq!(refused("consul+https://?dc=dc2"), Error::Host("consul"));
         assert_eq!(refused("consul://h/ui"), Error::Path);
-        assert_eq!(refused("consul://h?cd=dc2"), Error::Parameter("cd".into()));
-        assert_eq!(refused("consul://h?dc="), Error::Datacenter);
+        for (text, known) in [("consul://h?region=eu", "dc"), ("nomad://h?dc=dc2", "region")] {
+            assert!(matches!(refused(text), Error::Parameter { known: told, .. } if told == known), "{text}");
+        }
+        assert_eq!(refused("consul://h?dc="), Error::Place("dc"));
         assert!(matches!(refused("consul://user:secret@h"), Error::Address(AddressError::Extra)));
     }
 }

@@ -85,7 +85,7 @@ fn keys_cannot_drive_the_terminal() {
 fn verify_says_what_it_found() {
     let cli = cli_with("a.snap", &small());
     let run = cli.run(&["verify", "a.snap"]).expect(0, "");
-    assert_eq!(run.text(), "a.snap: whole, index 7, term 2, 3 records, 230 bytes of state\n");
+    assert_eq!(run.text(), "a.snap: whole, of Consul, index 7, term 2, 3 records, 230 bytes of state\n");
     let json = cli.run(&["verify", "a.snap", "--json"]).json();
     assert_eq!((json["records"].as_u64(), json["types"]["KVS"]["count"].as_u64()), (Some(3), Some(3)));
 }
@@ -100,9 +100,43 @@ fn enterprise_records_are_warned_of() {
 fn archives_of_nomad_are_told_from_those_of_consul() {
     // Type 64: Consul Enterprise's numbers begin there, and it is a namespace of every Nomad.
     let cli = cli_with("a.snap", &Builder::of_nomad(7).record(64, *b"\x81\xa4Name\xa1a").archive());
-    let run = cli.run(&["inspect", "a.snap"]).expect(0, "");
-    assert!(run.text().contains(" Namespace      1          10B\n"), "{}", run.text());
-    cli.run(&["verify", "a.snap"]).expect(4, "this is a snapshot of Nomad, not of Consul");
+    let expected = "Created = 2024-03-13T17:14:17Z
+ID      = 2-7-1710350057000
+Size    = 10 B
+Index   = 7
+Term    = 2
+Version = 1
+
+Type       Count  Size
+Namespace  1      10 B
+                  
+Total      1      10 B
+";
+    assert_eq!(cli.run(&["inspect", "a.snap"]).expect(0, "").text(), expected);
+    let json = cli.run(&["inspect", "a.snap", "--json"]).expect(0, "").json();
+    assert_eq!(json["Stats"], serde_json::json!([{"Count": 1, "Name": "Namespace", "Sum": 10}]));
+    assert_eq!((json["Meta"]["Index"].as_u64(), json.as_object().unwrap().len()), (Some(7), 2));
+    let run = cli.run(&["verify", "a.snap"]).expect(0, "");
+    assert_eq!(run.text(), "a.snap: whole, of Nomad, index 7, term 2, 1 records, 10 bytes of state\n");
+    let json = cli.run(&["verify", "a.snap", "--json"]).expect(0, "").json();
+    assert_eq!(
+        (json["product"].as_str(), json["types"]["Namespace"]["count"].as_u64()),
+        (Some("Nomad"), Some(1))
+    );
+}
+
+#[test]
+fn archives_of_genuine_nomad_code_are_shown_and_verified() {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../archive/tests/fixtures/nomad");
+    let path = |name: &str| fixtures.join(name).to_str().unwrap().to_owned();
+    for name in ["every-kind.snap", "every-kind-reflection.snap", "legacy.snap", "server.snap"] {
+        let run = Cli::new().run(&["verify", &path(name), "--json"]).expect(0, "");
+        assert!(run.json()["records"].as_u64() > Some(0), "{name}");
+    }
+    let run = Cli::new().run(&["inspect", &path("server.snap")]).expect(0, "");
+    let lines: Vec<&str> = run.text().lines().collect();
+    assert!(lines[0].starts_with("Created = 20") && lines[0].ends_with('Z'), "{run}");
+    assert_eq!(lines[6..8].iter().map(|line| line.split_whitespace().count()).collect::<Vec<_>>(), [0, 3]);
 }
 
 #[test]

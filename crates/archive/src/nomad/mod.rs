@@ -11,6 +11,8 @@ mod variables;
 
 mod identity;
 
+pub(crate) mod inspect;
+
 use std::io::Read;
 
 pub use acl::{AclPolicy, AclRole, AclToken, Capabilities, Choice, JobAcl, Namespace, PolicyLink, RoleLink};

@@ -1,6 +1,6 @@
-//! `consul snapshot inspect`: how many records of each type there are and what they take
-//! (`hashicorp/consul:command/snapshot/inspect/`). Same figures, same table, same JSON; Nomad's states get the
-//! same.
+//! How many records of each type there are and what they take: same figures, same table and same JSON as
+//! `consul snapshot inspect` (`hashicorp/consul:command/snapshot/inspect/`) for Consul's states, and as
+//! `nomad operator snapshot inspect` for Nomad's ([`crate::nomad::inspect`]).
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -9,6 +9,7 @@ use super::{Error, Fault, Product, Record, Records};
 use crate::consul::{DirEntry, kinds};
 use crate::go_text::json_string;
 use crate::hashicorp::Meta;
+use crate::nomad;
 
 /// How keys are broken down.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +114,9 @@ impl Summary {
 
     /// The genuine table, without a line feed at the end.
     pub fn pretty(&self, meta: &Meta) -> String {
+        if self.product == Product::Nomad {
+            return nomad::inspect::pretty(meta, &self.kinds());
+        }
         let about = [
             [" ID", &meta.id],
             [" Size", &meta.size.to_string()],
@@ -130,6 +134,9 @@ impl Summary {
 
     /// The genuine JSON, without a line feed at the end.
     pub fn json(&self, meta: &Meta) -> String {
+        if self.product == Product::Nomad {
+            return nomad::inspect::json(meta, &self.kinds());
+        }
         let keys = match self.keys.is_empty() {
             true => "null".into(),
             false => json_list(&self.keys()),

@@ -14,7 +14,7 @@ pub use types::{
 };
 
 use crate::http::{ANSWER_MAX, Http, SILENCE_MAX, TRANSFER_MAX};
-use crate::{Address, Capture, Download, Error, Kind, Refusal, Tls, Token, Upload};
+use crate::{Address, Capture, Digest, Download, Error, Kind, Refusal, Tls, Token, Upload};
 
 /// The native API's port.
 pub const DEFAULT_PORT: u16 = 7400;
@@ -171,11 +171,17 @@ impl Client {
 pub struct RestoreOptions {
     /// Keep records of types that the server doesn't know, instead of refusing the archive.
     pub allow_unknown_records: bool,
+    /// Take an archive of Nomad's whose variables nobody can ever decrypt, instead of refusing it.
+    pub allow_missing_keys: bool,
 }
 
 impl RestoreOptions {
     fn query(self) -> Vec<(&'static str, Option<&'static str>)> {
-        self.allow_unknown_records.then_some(("allow_unknown_records", Some("true"))).into_iter().collect()
+        let flags = [
+            ("allow_unknown_records", self.allow_unknown_records),
+            ("allow_missing_keys", self.allow_missing_keys),
+        ];
+        flags.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name, Some("true"))).collect()
     }
 }
 
@@ -186,7 +192,7 @@ fn capture(response: &Response) -> Capture {
         index: text("stillpoint-index").and_then(|text| text.parse().ok()),
         known_leader: text("stillpoint-known-leader").and_then(|text| text.parse().ok()),
         last_contact_ms: text("stillpoint-last-contact-ms").and_then(|text| text.parse().ok()),
-        sha256: text("stillpoint-sha256").map(str::to_owned),
+        digest: text("stillpoint-sha256").map(Digest::of_sha256),
         warnings: warnings
             .iter()
             .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())

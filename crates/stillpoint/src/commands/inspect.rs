@@ -1,5 +1,5 @@
-//! `stillpoint inspect`: what an archive holds, in the genuine tool's words and figures
-//! (`hashicorp/consul:command/snapshot/inspect/snapshot_inspect.go`).
+//! `stillpoint inspect`: what an archive holds, in the words and figures of the genuine tool of whoever's archive it
+//! is.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -8,10 +8,9 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::Context;
-use archive::consul::inspect::{KeyDetail, Summary};
-use archive::consul::{self, Record, Records};
 use archive::hashicorp::{Meta, Reader};
-use archive::state::Product;
+use archive::state::inspect::{KeyDetail, Summary};
+use archive::state::{self, Record, Records};
 
 use super::blocking;
 use super::verify::enterprise_warning;
@@ -37,9 +36,7 @@ pub(super) async fn run(args: InspectArgs, output: Output) -> anyhow::Result<()>
     let inspected = blocking(move || inspect(&args)).await?;
     let Inspected { meta, summary, kinds } = inspected;
     let kinds: Vec<u8> = kinds.into_iter().collect();
-    if summary.whose() == Product::Consul {
-        enterprise_warning(&kinds).iter().for_each(|warning| output.warn(warning));
-    }
+    enterprise_warning(summary.whose(), &kinds).iter().for_each(|warning| output.warn(warning));
     let mut text = if is_json { summary.json(&meta) } else { summary.pretty(&meta) };
     text.push('\n');
     output::write_stdout(text.as_bytes())
@@ -70,10 +67,10 @@ fn read_meta(path: &Path) -> anyhow::Result<Meta> {
 }
 
 /// Where both the container and a record are damaged, the container's error is the one that explains it.
-fn inspect_archive(archive: impl Read, detail: Option<KeyDetail>) -> Result<Inspected, consul::Error> {
+fn inspect_archive(archive: impl Read, detail: Option<KeyDetail>) -> Result<Inspected, state::Error> {
     let mut reader = Reader::new(archive);
     let summed = match sum_up(&mut reader, detail) {
-        Err(error @ (consul::Error::Archive(_) | consul::Error::Io(_))) => return Err(error),
+        Err(error @ (state::Error::Archive(_) | state::Error::Io(_))) => return Err(error),
         summed => summed,
     };
     let verified = reader.finish().map_err(io::Error::from)?;
@@ -81,7 +78,7 @@ fn inspect_archive(archive: impl Read, detail: Option<KeyDetail>) -> Result<Insp
     Ok(Inspected { meta: verified.meta, summary, kinds })
 }
 
-fn sum_up(state: impl Read, detail: Option<KeyDetail>) -> Result<(Summary, BTreeSet<u8>), consul::Error> {
+fn sum_up(state: impl Read, detail: Option<KeyDetail>) -> Result<(Summary, BTreeSet<u8>), state::Error> {
     let mut records = Records::new(state)?;
     let product = records.whose();
     let mut summary = Summary::new(product, detail);
@@ -95,6 +92,6 @@ fn sum_up(state: impl Read, detail: Option<KeyDetail>) -> Result<(Summary, BTree
         }
         let kind = record.kind;
         kinds.insert(kind);
-        summary.add(&record).map_err(|source| consul::Error::Record { product, kind, offset, source })?;
+        summary.add(&record).map_err(|source| state::Error::Record { product, kind, offset, source })?;
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use archive::consul::{self, Record, Records, Verdict, kinds};
 use archive::hashicorp::Reader;
 use archive::msgpack::Cursor;
+use archive::state::{self, Product, Record, Records, Verdict};
+use archive::{consul, nomad};
 use client::Token;
 use client::native::{self, ArchiveState, LiveState, TypeTotals};
 use serde::Serialize;
@@ -83,11 +84,15 @@ impl Plan {
 }
 
 /// Whether the archive holds the token, so that it is still good for something after the restore.
-pub(super) fn holds_token(archive: impl Read, token: &Token) -> Result<bool, consul::Error> {
+pub(super) fn holds_token(archive: impl Read, token: &Token) -> Result<bool, state::Error> {
     let mut records = Records::new(Reader::new(archive))?;
+    let token_kind = match records.whose() {
+        Product::Consul => consul::kinds::ACL_TOKEN,
+        Product::Nomad => nomad::kinds::ACL_TOKEN,
+    };
     let mut record = Record::default();
     while records.read_into(&mut record)? {
-        if record.kind != kinds::ACL_TOKEN {
+        if record.kind != token_kind {
             continue;
         }
         let mut is_ours = false;

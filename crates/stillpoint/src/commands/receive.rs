@@ -6,11 +6,10 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use archive::consul::{self, Verdict};
+use archive::state::{self, Product, Verdict};
 use client::{Capture, Download};
 use indicatif::ProgressBar;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio_util::io::SyncIoBridge;
 
@@ -71,6 +70,7 @@ impl Destination {
     /// error there is no file; what went to stdout is not an archive.
     pub(super) async fn receive(
         self,
+        product: Product,
         target: String,
         mut download: Download,
         output: Output,
@@ -78,23 +78,22 @@ impl Destination {
         let capture = download.capture().clone();
         warn(&capture, output);
         let bar = output.progress("receive", download.length());
-        let (copied, file) = match self {
-            Destination::Stdout => (verified_copy(&mut download, raw_stdout()?, &bar).await?, None),
+        let (verdict, file) = match self {
+            Destination::Stdout => (verified_copy(&mut download, product, raw_stdout()?, &bar).await?, None),
             Destination::File { path, staged } => {
-                let copied = verified_copy(&mut download, staged.writer()?, &bar).await?;
+                let verdict = verified_copy(&mut download, product, staged.writer()?, &bar).await?;
                 bar.set_message("sync");
                 staged.publish().await?;
-                (copied, Some(path))
+                (verdict, Some(path))
             }
         };
-        let Copied { verdict, bytes, sha256 } = copied;
         Ok(Received {
             target,
             file,
             index: capture.index.unwrap_or(verdict.container.meta.index),
             records: verdict.counts.values().map(|count| count.records).sum(),
-            bytes,
-            sha256,
+            bytes: download.received(),
+            sha256: download.sha256(),
             known_leader: capture.known_leader,
             last_contact_ms: capture.last_contact_ms,
             warnings: capture.warnings,
@@ -123,40 +122,21 @@ fn warn(capture: &Capture, output: Output) {
     capture.warnings.iter().for_each(|warning| output.warn(warning));
 }
 
-fn expect_sha256(capture: &Capture, copied: &Copied) -> anyhow::Result<()> {
-    match &capture.sha256 {
-        Some(promised) if !promised.eq_ignore_ascii_case(&copied.sha256) => {
-            let message =
-                format!("the archive's SHA-256 is {}, the server promised {promised}", copied.sha256);
-            Err(Failure::new(ExitCode::Damaged, message).into())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// An archive that was verified while it was copied.
-struct Copied {
-    verdict: Verdict,
-    bytes: u64,
-    sha256: String,
-}
-
 /// Copies a download while verifying it. A stream that was cut is reported as that, not as the damage which
 /// the verification then sees.
 async fn verified_copy(
     download: &mut Download,
+    product: Product,
     copy: impl Write + Send + 'static,
     bar: &ProgressBar,
-) -> anyhow::Result<Copied> {
+) -> anyhow::Result<Verdict> {
     let (feed, pipe) = tokio::io::duplex(PIPE_BYTES);
     let archive = SyncIoBridge::new(pipe);
-    let verifying = tokio::spawn(blocking(move || verify_and_copy(archive, copy)));
+    let verifying = tokio::spawn(blocking(move || verify_and_copy(archive, product, copy)));
     let fed = feed_all(download, feed, bar).await;
-    let copied = verifying.await.context("the verification ended early")?;
+    let verified = verifying.await.context("the verification ended early")?;
     fed?;
-    let copied = copied?;
-    expect_sha256(download.capture(), &copied)?;
-    Ok(copied)
+    verified
 }
 
 async fn feed_all(
@@ -174,11 +154,11 @@ async fn feed_all(
     Ok(())
 }
 
-fn verify_and_copy(archive: impl Read, copy: impl Write) -> anyhow::Result<Copied> {
-    let mut tee = Tee { input: archive, copy, hash: Sha256::new(), bytes: 0, failed: None };
+fn verify_and_copy(archive: impl Read, product: Product, copy: impl Write) -> anyhow::Result<Verdict> {
+    let mut tee = Tee { input: archive, copy, bytes: 0, failed: None };
     // A restore may be particular about types that it doesn't know, a backup must not be.
-    let options = consul::Options { allow_unknown_kinds: true, ..consul::Options::default() };
-    let verified = consul::verify(&mut tee, options);
+    let options = state::Options { allow_unknown_kinds: true, ..state::Options::default() };
+    let verified = state::verify(&mut tee, Some(product), options);
     match tee.failed.or_else(|| tee.copy.flush().err()) {
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {
             let message = format!("{Closed} after {} bytes: the archive was not delivered", tee.bytes);
@@ -187,8 +167,7 @@ fn verify_and_copy(archive: impl Read, copy: impl Write) -> anyhow::Result<Copie
         Some(error) => return Err(error).context("write the archive"),
         None => {}
     }
-    let verdict = verified.context("what the server sent is not a whole archive")?;
-    Ok(Copied { verdict, bytes: tee.bytes, sha256: hex(&tee.hash.finalize()) })
+    verified.context("what the server sent is not a whole archive")
 }
 
 /// Stdout without the line buffer that `io::stdout` puts before it: an archive has no lines.
@@ -196,15 +175,10 @@ fn raw_stdout() -> anyhow::Result<File> {
     Ok(io::stdout().as_fd().try_clone_to_owned().context("open stdout again")?.into())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Hands on what it reads, and hashes it.
+/// Hands on what it reads.
 struct Tee<R, W> {
     input: R,
     copy: W,
-    hash: Sha256,
     bytes: u64,
     /// Why the copy could not be written, which is none of the archive's faults.
     failed: Option<io::Error>,
@@ -217,7 +191,6 @@ impl<R: Read, W: Write> Read for Tee<R, W> {
             self.failed = Some(error);
             return Err(io::Error::other("the copy cannot be written"));
         }
-        self.hash.update(&out[..found]);
         self.bytes += found as u64;
         Ok(found)
     }

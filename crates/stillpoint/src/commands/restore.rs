@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Context;
-use archive::consul::{self as state, Verdict};
+use archive::state::{self, Product, Verdict};
 use client::native::{self, RestoreOptions, Restored, Task, TaskState};
-use client::{Error, Kind, Refusal, Token, Upload, consul};
+use client::{Error, Kind, Refusal, Token, Upload, hashicorp};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio::fs::File;
@@ -27,7 +27,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a server may be out of reach before we stop asking how a restore ended.
 const LOST_MAX: Duration = Duration::from_secs(60);
 
-/// Servers bring back one token by themselves: Consul's `initial_management`, ours likewise.
+/// Consul's servers bring back one token by themselves, their `initial_management`; ours likewise.
 const TOKEN_MISSING: &str = "the token in use is not in the archive: once restored, it is no longer valid, \
                              unless the server's configuration names it";
 
@@ -48,10 +48,15 @@ pub(super) async fn run(args: RestoreArgs, output: Output) -> anyhow::Result<()>
         let failure = Failure::usage("a restore asks before it replaces, and nobody is there to be asked");
         return Err(failure.hint("--yes restores without asking, --dry-run shows what it would do").into());
     }
-    let remote = Remote::open(&args.target, &args.connection)?;
-    let options = RestoreOptions { allow_unknown_records: args.allow_unknown_records };
-    let (source, verdict) = blocking(move || open_verified(&args.file, options, output)).await?;
-    let target = args.target.to_string();
+    let remote = Remote::open(&args.target, &args.connection, output)?;
+    let (allow_unknown_records, allow_missing_keys) = (args.allow_unknown_records, args.allow_missing_keys);
+    let options = RestoreOptions { allow_unknown_records, allow_missing_keys };
+    let (product, target) = (args.target.product(), args.target.to_string());
+    if allow_missing_keys && product != Product::Nomad {
+        let message = format!("--allow-missing-keys: archives of {product} hold no keys");
+        return Err(Failure::usage(message).hint("leave it out").into());
+    }
+    let (source, verdict) = blocking(move || open_verified(&args.file, product, options, output)).await?;
     let plan = Plan::of_archive(target.clone(), &verdict);
     match (&remote, args.dry_run) {
         (Remote::Native { client, scope }, true) => {
@@ -59,7 +64,7 @@ pub(super) async fn run(args: RestoreArgs, output: Output) -> anyhow::Result<()>
             let plan = client.plan(scope.name(), upload, &options).await?;
             show_plan(&Plan::of_server(target, plan), output)
         }
-        (Remote::Consul { token, .. }, true) => {
+        (Remote::Server { token, .. }, true) => {
             show_plan(&warned_of_token(plan, &source, token.as_ref()).await?, output)
         }
         (Remote::Native { client, scope }, false) => {
@@ -69,35 +74,36 @@ pub(super) async fn run(args: RestoreArgs, output: Output) -> anyhow::Result<()>
             let restored = restore_native(client, *scope, &source, options, output).await?;
             report_native(target, restored, output)
         }
-        (Remote::Consul { client, token }, false) => {
+        (Remote::Server { client, token }, false) => {
             let mut plan = warned_of_token(plan, &source, token.as_ref()).await?;
             confirm(&plan, &remote, args.yes, output).await?;
-            for warning in restore_consul(client, &source, output).await? {
+            for warning in restore_server(client, &source, allow_missing_keys, output).await? {
                 // A server of ours may say what was said before.
                 if !plan.warnings.contains(&warning) {
                     output.warn(&warning);
                     plan.warnings.push(warning);
                 }
             }
-            report_consul(plan, output)
+            report_server(plan, output)
         }
     }
 }
 
 fn open_verified(
     path: &std::path::Path,
+    product: Product,
     options: RestoreOptions,
     output: Output,
 ) -> anyhow::Result<(Source, Verdict)> {
     let source = Source::open(path)?;
     let bar = output.progress("verify", Some(source.length));
     let archive = bar.wrap_read(source.rewound()?);
-    let verdict = state::verify(archive, verify::options(options.allow_unknown_records))
+    let verdict = state::verify(archive, Some(product), verify::options(options.allow_unknown_records))
         .with_context(|| source.name.clone())?;
     Ok((source, verdict))
 }
 
-/// Adds to the plan what becomes of the token in use, which on a Consul server is part of the state.
+/// Adds to the plan what becomes of the token in use, which on a Consul or Nomad server is part of the state.
 async fn warned_of_token(mut plan: Plan, source: &Source, token: Option<&Token>) -> anyhow::Result<Plan> {
     let Some(token) = token.cloned() else { return Ok(plan) };
     let archive = source.rewound()?;
@@ -131,13 +137,15 @@ fn upload(source: &Source, bar: &ProgressBar) -> anyhow::Result<Upload> {
     Ok(Upload::new(bar.wrap_async_read(archive), source.length))
 }
 
-async fn restore_consul(
-    client: &consul::Client,
+async fn restore_server(
+    client: &hashicorp::Client,
     source: &Source,
+    allow_missing_keys: bool,
     output: Output,
 ) -> anyhow::Result<Vec<String>> {
     let bar = output.progress("restore", Some(source.length));
-    Ok(client.restore(upload(source, &bar)?).await?)
+    let options = hashicorp::RestoreOptions { allow_missing_keys };
+    Ok(client.restore(upload(source, &bar)?, options).await?)
 }
 
 async fn restore_native(
@@ -191,7 +199,8 @@ fn leaves_outcome_open(error: &Error) -> bool {
         | Error::Address(_)
         | Error::Tls(_)
         | Error::Identity
-        | Error::ServerName(_) => false,
+        | Error::ServerName(_)
+        | Error::Digest { .. } => false,
     }
 }
 
@@ -236,7 +245,7 @@ fn report_native(target: String, restored: Restored, output: Output) -> anyhow::
     output.result(&report, "")
 }
 
-fn report_consul(plan: Plan, output: Output) -> anyhow::Result<()> {
+fn report_server(plan: Plan, output: Output) -> anyhow::Result<()> {
     let Plan { target, archive, warnings, .. } = plan;
     output.talk(&format!("Restored {target}: {} records", archive.records));
     let (records, bytes) = (archive.records, archive.bytes);

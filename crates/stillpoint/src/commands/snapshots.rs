@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use archive::consul;
+use archive::state;
 use client::Upload;
 use client::native::Snapshot;
 use indicatif::BinaryBytes;
@@ -17,40 +17,42 @@ use crate::output::{Output, table};
 use crate::remote;
 use crate::stage::Source;
 
-/// What a Consul server lacks.
+/// What the APIs of other products lack.
 const STORE: &str = "store snapshots";
 
 pub(super) async fn list(args: ListArgs, output: Output) -> anyhow::Result<()> {
     let scope = args.target.native_scope(STORE)?.name();
-    let snapshots = remote::native(&args.connection)?.snapshots(scope).await?;
+    let snapshots = remote::native(&args.connection, output)?.snapshots(scope).await?;
     output.result(&snapshots, &describe(&snapshots))
 }
 
 pub(super) async fn create(args: CreateArgs, output: Output) -> anyhow::Result<()> {
     let scope = args.target.native_scope(STORE)?.name();
-    let snapshot = remote::native(&args.connection)?.create(scope, args.name.as_deref()).await?;
+    let snapshot = remote::native(&args.connection, output)?.create(scope, args.name.as_deref()).await?;
     output.talk(&format!("Stored {scope} at index {}", snapshot.index));
     output.result(&snapshot, &table(&[vec![snapshot.name.clone()]]))
 }
 
 pub(super) async fn download(args: DownloadArgs, output: Output) -> anyhow::Result<()> {
-    let scope = args.target.native_scope(STORE)?.name();
-    let client = remote::native(&args.connection)?;
+    let scope = args.target.native_scope(STORE)?;
+    let (product, scope) = (scope.product(), scope.name());
+    let client = remote::native(&args.connection, output)?;
     let path = args.file.unwrap_or_else(|| PathBuf::from(format!("{}.snap", args.name)));
     let destination = Destination::prepare(&path, args.force, output)?;
     let download = client.download(scope, &args.name).await?;
-    let received = destination.receive(format!("{scope}/{}", args.name), download, output).await?;
+    let received = destination.receive(product, format!("{scope}/{}", args.name), download, output).await?;
     received.report(output)
 }
 
 pub(super) async fn upload(args: UploadArgs, output: Output) -> anyhow::Result<()> {
-    let scope = args.target.native_scope(STORE)?.name();
-    let client = remote::native(&args.connection)?;
+    let scope = args.target.native_scope(STORE)?;
+    let (product, scope) = (scope.product(), scope.name());
+    let client = remote::native(&args.connection, output)?;
     let source = blocking(move || {
         let source = Source::open(&args.file)?;
         let bar = output.progress("verify", Some(source.length));
         let archive = bar.wrap_read(source.rewound()?);
-        consul::verify(archive, verify::options(true)).with_context(|| source.name.clone())?;
+        state::verify(archive, Some(product), verify::options(true)).with_context(|| source.name.clone())?;
         Ok(source)
     })
     .await?;
@@ -64,7 +66,7 @@ pub(super) async fn upload(args: UploadArgs, output: Output) -> anyhow::Result<(
 
 pub(super) async fn delete(args: DeleteArgs, output: Output) -> anyhow::Result<()> {
     let scope = args.target.native_scope(STORE)?.name();
-    remote::native(&args.connection)?.delete(scope, &args.name).await?;
+    remote::native(&args.connection, output)?.delete(scope, &args.name).await?;
     output.talk(&format!("Deleted {scope}/{}", args.name));
     output.result(&json!({ "scope": scope, "name": args.name, "deleted": true }), "")
 }

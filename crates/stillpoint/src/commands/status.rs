@@ -19,7 +19,7 @@ struct Report {
 }
 
 pub(super) async fn run(args: StatusArgs, output: Output) -> anyhow::Result<()> {
-    let client = remote::native(&args.connection)?;
+    let client = remote::native(&args.connection, output)?;
     let health = client.health().await?;
     let report = Report { health, status: client.status().await? };
     output.result(&report, &describe(&report.status))?;

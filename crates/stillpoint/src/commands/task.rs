@@ -17,7 +17,7 @@ pub(super) async fn run(command: TaskCommand, output: Output) -> anyhow::Result<
 }
 
 async fn list(connection: &Connection, output: Output) -> anyhow::Result<()> {
-    let tasks = remote::native(connection)?.tasks().await?;
+    let tasks = remote::native(connection, output)?.tasks().await?;
     let mut rows = vec![["id", "kind", "scope", "state", "step", "began"].map(str::to_owned).to_vec()];
     rows.extend(tasks.iter().map(|task| {
         let Task { id, kind, scope, state, step, created_at, .. } = task;
@@ -34,12 +34,12 @@ async fn list(connection: &Connection, output: Output) -> anyhow::Result<()> {
 }
 
 async fn show(id: Uuid, connection: &Connection, output: Output) -> anyhow::Result<()> {
-    let task = remote::native(connection)?.task(id).await?;
+    let task = remote::native(connection, output)?.task(id).await?;
     output.result(&task, &describe(&task))
 }
 
 async fn cancel(id: Uuid, connection: &Connection, output: Output) -> anyhow::Result<()> {
-    remote::native(connection)?.cancel(id).await?;
+    remote::native(connection, output)?.cancel(id).await?;
     output.talk(&format!("Asked the server to cancel task {id}"));
     output.result(&json!({ "id": id, "cancel_requested": true }), "")
 }

@@ -7,7 +7,7 @@ use crate::remote;
 
 pub(super) async fn run(args: UndoArgs, output: Output) -> anyhow::Result<()> {
     let scope = args.target.native_scope("undo a restore")?.name();
-    let client = remote::native(&args.connection)?;
+    let client = remote::native(&args.connection, output)?;
     let image = match args.image {
         Some(image) => image,
         // Naming what we saw keeps a restore that comes between from being undone in its place.

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::Context;
-use archive::consul::{self, Verdict, kinds};
+use archive::state::{self, Product, Verdict};
 use client::native::{Totals, TypeTotals};
 use serde::Serialize;
 
@@ -18,6 +18,7 @@ use crate::stage::is_dash;
 #[derive(Debug, Serialize)]
 struct Report {
     file: String,
+    product: String,
     id: String,
     index: u64,
     term: u64,
@@ -37,6 +38,7 @@ pub(super) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<()> 
     let meta = verdict.container.meta.clone();
     let report = Report {
         file: name,
+        product: verdict.product.to_string(),
         id: meta.id,
         index: meta.index,
         term: meta.term,
@@ -48,8 +50,9 @@ pub(super) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<()> 
         warnings,
     };
     let text = format!(
-        "{}: whole, index {}, term {}, {} records, {} bytes of state\n",
+        "{}: whole, of {}, index {}, term {}, {} records, {} bytes of state\n",
         printable(&report.file),
+        report.product,
         report.index,
         report.term,
         report.records,
@@ -58,21 +61,21 @@ pub(super) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<()> 
     output.result(&report, &text)
 }
 
-fn verify(path: &Path, options: consul::Options, output: Output) -> anyhow::Result<(String, Verdict)> {
+fn verify(path: &Path, options: state::Options, output: Output) -> anyhow::Result<(String, Verdict)> {
     if is_dash(path) {
         let bar = output.progress("verify", None);
-        let verdict = consul::verify(bar.wrap_read(io::stdin().lock()), options).context("stdin")?;
+        let verdict = state::verify(bar.wrap_read(io::stdin().lock()), None, options).context("stdin")?;
         return Ok(("stdin".into(), verdict));
     }
     let name = path.display().to_string();
     let file = std::fs::File::open(path).with_context(|| format!("open {name}"))?;
     let bar = output.progress("verify", file.metadata().ok().map(|found| found.len()));
-    let verdict = consul::verify(bar.wrap_read(file), options).with_context(|| name.clone())?;
+    let verdict = state::verify(bar.wrap_read(file), None, options).with_context(|| name.clone())?;
     Ok((name, verdict))
 }
 
-pub(super) fn options(allow_unknown_kinds: bool) -> consul::Options {
-    consul::Options { allow_unknown_kinds, ..consul::Options::default() }
+pub(super) fn options(allow_unknown_kinds: bool) -> state::Options {
+    state::Options { allow_unknown_kinds, ..state::Options::default() }
 }
 
 pub(super) fn records(verdict: &Verdict) -> u64 {
@@ -82,15 +85,18 @@ pub(super) fn records(verdict: &Verdict) -> u64 {
 /// Counts and sizes by the types' names.
 pub(super) fn totals(verdict: &Verdict) -> Totals {
     let named = verdict.counts.iter().map(|(kind, count)| {
-        (kinds::name(*kind).into_owned(), TypeTotals { count: count.records, bytes: count.bytes })
+        (
+            verdict.product.kind_name(*kind).into_owned(),
+            TypeTotals { count: count.records, bytes: count.bytes },
+        )
     });
     named.collect::<BTreeMap<_, _>>()
 }
 
 /// What is worth knowing about an archive that is whole.
 pub(super) fn warnings(verdict: &Verdict) -> Vec<String> {
-    let enterprise: Vec<u8> = verdict.counts.keys().copied().collect();
-    let mut warnings: Vec<String> = enterprise_warning(&enterprise).into_iter().collect();
+    let found: Vec<u8> = verdict.counts.keys().copied().collect();
+    let mut warnings: Vec<String> = enterprise_warning(verdict.product, &found).into_iter().collect();
     if verdict.repeated > 0 {
         warnings.push(format!("records that repeat an earlier one to the byte: {}", verdict.repeated));
     }
@@ -98,11 +104,11 @@ pub(super) fn warnings(verdict: &Verdict) -> Vec<String> {
 }
 
 /// A sentence about the Enterprise types among `found`, if there are any.
-pub(super) fn enterprise_warning(found: &[u8]) -> Option<String> {
-    let is_enterprise = |kind: &&u8| kinds::edition(**kind) == kinds::Edition::Enterprise;
-    let numbers: Vec<String> = found.iter().filter(is_enterprise).map(u8::to_string).collect();
+pub(super) fn enterprise_warning(product: Product, found: &[u8]) -> Option<String> {
+    let numbers: Vec<String> =
+        found.iter().filter(|kind| product.is_enterprise(**kind)).map(u8::to_string).collect();
     (!numbers.is_empty()).then(|| {
         let numbers = numbers.join(", ");
-        format!("records of Consul Enterprise (type {numbers}): a genuine community server refuses them")
+        format!("records of {product} Enterprise (type {numbers}): a genuine community server refuses them")
     })
 }

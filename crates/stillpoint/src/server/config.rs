@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use client::{Address, consul};
+use archive::state::Product;
+use client::{Address, hashicorp};
 use node::{DefaultPolicy, Settings};
 use serde::Deserialize;
 use tls::{Files, Identity, Trust};
@@ -188,7 +189,10 @@ fn lacks(has_tls: bool, has_acl: bool) -> Option<Lacks> {
 
 /// Addresses of Consul APIs as URLs. What could never be asked is found here and not by the first request.
 fn datacenters(file: BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, String>> {
-    let url = |(name, text): (String, String)| match Address::parse(&text, consul::DEFAULT_PORT) {
+    let url = |(name, text): (String, String)| match Address::parse(
+        &text,
+        hashicorp::default_port(Product::Consul),
+    ) {
         Ok(address) => Ok((name, address.to_string())),
         Err(error) => Err(Failure::usage(format!("datacenters.{name}: {error}")).into()),
     };

@@ -50,7 +50,9 @@ impl Cli {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stillpoint"));
         let inherited = std::env::vars_os().map(|(name, _)| name);
         for name in inherited.filter(|name| {
-            ["CONSUL_", "STILLPOINT_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix))
+            ["CONSUL_", "NOMAD_", "STILLPOINT_"]
+                .iter()
+                .any(|prefix| name.to_string_lossy().starts_with(prefix))
         }) {
             command.env_remove(name);
         }
@@ -169,6 +171,11 @@ impl Fake {
     /// `consul://…` of this server.
     pub(crate) fn consul(&self) -> String {
         format!("consul://{}", self.address)
+    }
+
+    /// `nomad://…` of this server.
+    pub(crate) fn nomad(&self) -> String {
+        format!("nomad://{}", self.address)
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {

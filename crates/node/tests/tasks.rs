@@ -6,6 +6,7 @@ mod common;
 use std::time::Duration;
 
 use archive::gzip::Level;
+use archive::testing::Builder;
 use common::{archive_of, put, restore, value_of};
 use futures_util::{FutureExt, StreamExt, stream};
 use node::testing::{eventually, timing};
@@ -108,6 +109,18 @@ async fn a_cut_upload_and_a_too_large_one_change_nothing() {
     assert_eq!(value_of(&node, "b").as_deref(), Some("2"));
     assert_eq!(std::fs::read_dir(dir.path().join("blobs/incoming")).unwrap().count(), 0);
     assert_eq!(node.tasks().unwrap().iter().filter(|task| task.state == TaskState::Failed).count(), 3);
+    node.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_of_nomad_is_no_restore_of_consul() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(Settings::new(dir.path())).await;
+    put(&node, "a", "1").await;
+    let error = restore(&node, Builder::of_nomad(7).archive()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Corrupt);
+    assert_eq!(error.message(), "this is a snapshot of Nomad, not of Consul");
+    assert_eq!(value_of(&node, "a").as_deref(), Some("1"));
     node.shutdown().await;
 }
 

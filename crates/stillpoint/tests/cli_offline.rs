@@ -97,6 +97,15 @@ fn enterprise_records_are_warned_of() {
 }
 
 #[test]
+fn archives_of_nomad_are_told_from_those_of_consul() {
+    // Type 64: Consul Enterprise's numbers begin there, and it is a namespace of every Nomad.
+    let cli = cli_with("a.snap", &Builder::of_nomad(7).record(64, *b"\x81\xa4Name\xa1a").archive());
+    let run = cli.run(&["inspect", "a.snap"]).expect(0, "");
+    assert!(run.text().contains(" Namespace      1          10B\n"), "{}", run.text());
+    cli.run(&["verify", "a.snap"]).expect(4, "this is a snapshot of Nomad, not of Consul");
+}
+
+#[test]
 fn unknown_record_types_are_refused_by_number_unless_allowed() {
     let cli = cli_with("a.snap", &Builder::new(1).record(44, [0x80]).archive());
     let run = cli.run(&["verify", "a.snap"]).expect(1, "record type 44");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is all it can do")]
 
 mod acl_catalog;
+mod acl_cost;
 mod acl_keys;
 mod acl_routes;
 mod acl_txn;

@@ -1,14 +1,20 @@
-//! Who may do what in the Consul scope: whether access control is on, what the bearer of a secret may do, and
-//! what of it a restore changes.
+//! Who may do what: whether access control is on, what the bearer of a secret may do in the Consul scope, and
+//! what of it a restore changes. For the Nomad scope see [`crate::nomad_access`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
 
 use groups::Role;
 use records::consul::acl::{self, Authorizer, Command, DefaultPolicy, ManagementToken, Unresolved};
-use records::{Op, Reply, Scope, View, consul};
+use records::{Op, Reply, Scope, View, consul, nomad};
 use uuid::Uuid;
 
 use crate::error::{Error, Kind, Result};
 use crate::node::Node;
 use crate::secret::Secret;
+
+/// So many tokens are remembered with what they may do.
+const KNOWN_MAX: usize = 1_000;
 
 /// How access to the Consul scope is controlled. The tokens are the scope's own records: a restore replaces
 /// them with all the rest.
@@ -30,18 +36,57 @@ pub struct AccessSettings {
 pub(crate) struct AccessMemory {
     /// Whether everything is there that has to be.
     is_initialized: bool,
-    /// The state index at which the next expiration was read, and that expiration.
-    expiration: Option<(u64, Option<u64>)>,
+    /// By scope: the state index at which the next expiration was read, and that expiration.
+    expirations: BTreeMap<Scope, (u64, Option<u64>)>,
+}
+
+/// What tokens may do, as it was found last. To read the rules of a policy takes longer than to read a key.
+#[derive(Default)]
+pub(crate) struct Known(Mutex<Remembered>);
+
+#[derive(Default)]
+struct Remembered {
+    /// Of which image, and as of which change of tokens, policies and roles. Whatever an archive says, the
+    /// next change in its image has a higher index than all there is.
+    of: (Uuid, u64),
+    by_secret: HashMap<String, Arc<Authorizer>>,
+}
+
+impl Known {
+    fn get(&self, of: (Uuid, u64), secret: &str, now_ms: u64) -> Option<Arc<Authorizer>> {
+        let known = self.0.lock().expect("no panic while held");
+        let found = known.by_secret.get(secret).filter(|_| known.of == of)?;
+        found.is_valid(now_ms).then(|| Arc::clone(found))
+    }
+
+    fn put(&self, of: (Uuid, u64), secret: &str, authorizer: &Arc<Authorizer>) {
+        let mut known = self.0.lock().expect("no panic while held");
+        if known.of != of || known.by_secret.len() >= KNOWN_MAX {
+            *known = Remembered { of, ..Remembered::default() };
+        }
+        known.by_secret.insert(secret.to_owned(), Arc::clone(authorizer));
+    }
 }
 
 impl Node {
-    /// What the bearer of `secret` may do, as `view` has it; the empty secret is that of the anonymous token.
-    /// Everything, unless access is controlled.
-    pub fn authorizer(&self, view: &View, secret: &str) -> std::result::Result<Authorizer, Unresolved> {
-        let access = &self.settings().access;
-        if !access.enabled {
-            return Ok(Authorizer::unrestricted());
+    /// What the bearer of `secret` may do, as `view`, one of the live generation, has it; the empty secret is that
+    /// of the anonymous token. Everything, unless access is controlled.
+    pub fn authorizer(&self, view: &View, secret: &str) -> Result<Arc<Authorizer>, Unresolved> {
+        if !self.settings().access.enabled {
+            return Ok(Arc::new(Authorizer::unrestricted()));
         }
+        let (of, now_ms) = ((view.state().live.image, acl::last_change(view)?), self.now_ms());
+        if let Some(authorizer) = self.known().get(of, secret, now_ms) {
+            return Ok(authorizer);
+        }
+        let authorizer = Arc::new(self.resolve(view, secret)?);
+        self.known().put(of, secret, &authorizer);
+        Ok(authorizer)
+    }
+
+    /// The same as the records of `view` have it, whatever generation they are of, and remembering nothing.
+    fn resolve(&self, view: &View, secret: &str) -> Result<Authorizer, Unresolved> {
+        let access = &self.settings().access;
         let settings = acl::Settings {
             default: access.default_policy,
             datacenter: self.settings().datacenter.clone(),
@@ -96,21 +141,41 @@ impl Node {
 
     /// Called on the leader, again and again: looks after a new leadership once, and after expired tokens.
     pub(crate) async fn keep_access(&self, memory: &mut AccessMemory) -> Result<()> {
-        if !self.settings().access.enabled {
-            return Ok(());
-        }
         if !memory.is_initialized {
             self.initialize_access().await?;
             memory.is_initialized = true;
         }
-        let index = self.records().state(Scope::Consul).index;
-        let next = match memory.expiration {
-            Some((at, next)) if at == index => next,
-            _ => acl::next_expiration_ms(&self.records().view(Scope::Consul)?)?,
+        for scope in Scope::ALL.into_iter().filter(|scope| self.controls_access(*scope)) {
+            self.reap_tokens(scope, &mut memory.expirations).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether access to `scope` is controlled at all.
+    pub(crate) fn controls_access(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Consul => self.settings().access.enabled,
+            Scope::Nomad => self.settings().nomad_access,
+        }
+    }
+
+    async fn reap_tokens(
+        &self,
+        scope: Scope,
+        expirations: &mut BTreeMap<Scope, (u64, Option<u64>)>,
+    ) -> Result<()> {
+        let index = self.records().state(scope).index;
+        let next = match expirations.get(&scope) {
+            Some((at, next)) if *at == index => *next,
+            _ => acl::next_expiration_ms(&self.records().view(scope)?)?,
         };
-        memory.expiration = Some((index, next));
+        expirations.insert(scope, (index, next));
         if next.is_some_and(|at_ms| at_ms < self.now_ms()) {
-            self.propose(Op::Consul(consul::Command::Acl(Command::ReapTokens))).await?;
+            self.propose(match scope {
+                Scope::Consul => Op::Consul(consul::Command::Acl(Command::ReapTokens)),
+                Scope::Nomad => Op::Nomad(nomad::Command::Acl(nomad::acl::Command::ReapTokens)),
+            })
+            .await?;
         }
         Ok(())
     }
@@ -118,20 +183,31 @@ impl Node {
     /// What an operator should know before `image` becomes live: whether `caller`, the secret of the token
     /// that asks for it, can still restore then, and whether anybody can make themselves the first operator.
     pub(crate) fn access_warnings(&self, image: &View, caller: Option<&Secret>) -> Result<Vec<String>> {
-        let access = &self.settings().access;
-        if !access.enabled || image.scope() != Scope::Consul {
+        if !self.controls_access(image.scope()) {
             return Ok(Vec::new());
         }
-        let initial = access.initial_management.as_ref();
-        let lost = caller.and_then(|caller| match self.authorizer(image, caller.expose()) {
+        let (lost, is_open) = match image.scope() {
+            Scope::Consul => self.consul_access_after(image, caller)?,
+            Scope::Nomad => self.nomad_access_after(image, caller)?,
+        };
+        Ok([lost, is_open.then_some(BOOTSTRAP_OPEN)].into_iter().flatten().map(str::to_owned).collect())
+    }
+
+    /// What `caller` loses once `image` is live, and whether the first management token can be had then.
+    fn consul_access_after(
+        &self,
+        image: &View,
+        caller: Option<&Secret>,
+    ) -> Result<(Option<&'static str>, bool)> {
+        let initial = self.settings().access.initial_management.as_ref();
+        let lost = caller.and_then(|caller| match self.resolve(image, caller.expose()) {
             Err(Unresolved::NotFound) if Some(caller) == initial => None,
             Ok(authorizer) => authorizer.snapshot().err().map(|_| TOKEN_LACKS_RIGHT),
             // That of a restored policy which can't be read is the same to the caller: nothing is allowed.
             Err(Unresolved::Rules { .. }) => Some(TOKEN_LACKS_RIGHT),
             Err(_) => Some(TOKEN_MISSING),
         });
-        let is_open = initial.is_none() && acl::bootstrapped_at(image)?.is_none();
-        Ok([lost, is_open.then_some(BOOTSTRAP_OPEN)].into_iter().flatten().map(str::to_owned).collect())
+        Ok((lost, initial.is_none() && acl::bootstrapped_at(image)?.is_none()))
     }
 
     /// Waits until no right is known here that was taken away, as far as anyone was told. To be asked before a
@@ -149,10 +225,41 @@ impl Node {
     }
 }
 
-const TOKEN_MISSING: &str = "the token in use is not in the archive: once restored, it is no longer valid";
+pub(crate) const TOKEN_MISSING: &str =
+    "the token in use is not in the archive: once restored, it is no longer valid";
 
 const TOKEN_LACKS_RIGHT: &str =
     "in the archive the token in use lacks acl:write: once restored, it can neither save nor restore";
 
 const BOOTSTRAP_OPEN: &str = "the archive knows of no ACL bootstrap: once restored, whoever comes first to /v1/acl/bootstrap gets \
      a management token";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn authorizer() -> Arc<Authorizer> {
+        Arc::new(Authorizer::unrestricted())
+    }
+
+    #[test]
+    fn what_is_known_holds_for_one_image_and_one_change() {
+        let (known, of) = (Known::default(), (Uuid::from_u128(1), 7));
+        known.put(of, "a", &authorizer());
+        assert!(known.get(of, "a", 0).is_some());
+        assert!(known.get(of, "b", 0).is_none());
+        assert!(known.get((of.0, 8), "a", 0).is_none());
+        assert!(known.get((Uuid::from_u128(2), 7), "a", 0).is_none());
+        known.put((of.0, 8), "b", &authorizer());
+        assert!(known.get((of.0, 8), "b", 0).is_some() && known.get((of.0, 8), "a", 0).is_none());
+    }
+
+    #[test]
+    fn no_more_than_so_many_are_known() {
+        let (known, of) = (Known::default(), (Uuid::from_u128(1), 7));
+        for number in 0..3 * KNOWN_MAX {
+            known.put(of, &number.to_string(), &authorizer());
+        }
+        assert!(known.0.lock().unwrap().by_secret.len() <= KNOWN_MAX);
+    }
+}

@@ -13,6 +13,7 @@ mod gauges;
 mod machine;
 mod metrics;
 mod node;
+mod nomad_access;
 mod peers;
 mod restore;
 mod save;

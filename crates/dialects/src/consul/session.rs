@@ -6,6 +6,8 @@
 //!
 //! Follows `hashicorp/consul:agent/session_endpoint.go`.
 
+use std::sync::Arc;
+
 use archive::consul::{Check, Node, Session};
 use axum::Extension;
 use axum::body::Body;
@@ -30,7 +32,7 @@ use super::catalog::{answer, collected, name, undecodable};
 use super::kv::{VALUE_HELP, read_body};
 use super::params::{Query, ReadOptions, refuse_tenancy};
 use super::reply::{Failure, Reply, json};
-use super::shape::{Members, Nanos, Shown, read_or_null, shapes};
+use crate::http::shape::{Members, Nanos, Shown, read_or_null, shapes};
 
 /// The check by which genuine servers tell that a node is alive, and what it says.
 const ALIVE: &str = "serfHealth";
@@ -221,7 +223,7 @@ pub(super) async fn renew(
 /// Whether the caller may destroy or renew a session, which anyone may if there is none.
 async fn vet_change(caller: &Caller, id: &str) -> Result<(), Failure> {
     let id = id.to_owned();
-    let vet = move |view: &View, may: &Authorizer| match session_get(view, &id)?.value {
+    let vet = move |view: &View, may: &Arc<Authorizer>| match session_get(view, &id)?.value {
         Some(session) => Ok(may.session_write(&session.node)?),
         None => Ok(()),
     };

@@ -27,15 +27,24 @@ pub enum Command {
     UpsertNamespaces(#[serde(with = "wire::list")] Vec<Namespace>),
     /// Deletes namespaces: all of them, or none. Answered with [`Reply::Done`].
     DeleteNamespaces(Vec<String>),
+    /// A change to tokens, policies or roles. Answered with [`Reply::Acl`].
+    Acl(acl::Command),
 }
 
 /// The answer to a command.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
     /// Done.
     Done {
         /// The state index of the change.
         index: u64,
+    },
+    /// Access control's answer.
+    Acl {
+        /// The state index of the change.
+        index: u64,
+        /// The answer.
+        reply: acl::Reply,
     },
     /// The command breaks a rule and changed nothing.
     Refused(Refusal),
@@ -63,6 +72,7 @@ fn change(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Failure> {
         Command::UpsertNamespaces(namespaces) => {
             namespaces::upsert(txn, namespaces).map(|()| Reply::Done { index })
         }
+        Command::Acl(command) => acl::change(txn, command).map(|reply| Reply::Acl { index, reply }),
         Command::DeleteNamespaces(names) => namespaces::delete(txn, &names).map(|()| Reply::Done { index }),
     }
 }

@@ -5,6 +5,7 @@
 mod shapes;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use archive::consul::{Check, Node, Service};
 use axum::Extension;
@@ -28,7 +29,7 @@ use super::blocking;
 use super::kv::{VALUE_HELP, read_body};
 use super::params::{Query, ReadOptions, below, refuse_tenancy};
 use super::reply::{Failure, Reply, json};
-use super::shape::{Members, Shown};
+use crate::http::shape::{Members, Shown};
 use shapes::ServiceNode;
 
 pub(super) async fn register(
@@ -41,7 +42,7 @@ pub(super) async fn register(
     refuse_tenancy(&query, &headers)?;
     let value = decode_body(&app, body).await?;
     let register = asked_register(value, &app.node.settings().datacenter)?;
-    let vet = move |view: &View, may: &Authorizer| {
+    let vet = move |view: &View, may: &Arc<Authorizer>| {
         vet_register(view, may, &register)?;
         Ok(register)
     };
@@ -60,7 +61,7 @@ pub(super) async fn deregister(
     refuse_tenancy(&query, &headers)?;
     let value = decode_body(&app, body).await?;
     let deregister = asked_deregister(value, &app.node.settings().datacenter)?;
-    let vet = move |view: &View, may: &Authorizer| {
+    let vet = move |view: &View, may: &Arc<Authorizer>| {
         vet_deregister(view, may, &deregister)?;
         Ok(deregister)
     };

@@ -69,7 +69,9 @@ pub fn resolve(
         _ => return Err(Unresolved::NotFound),
     };
     let rules = Gathering { read, datacenter: &settings.datacenter, rules: Rules::default() }.of(&token)?;
-    Ok(Authorizer::new(token.accessor_id, rules, settings.default, settings.key_list_policy))
+    let expires_ms = crate::acl::at_ms(token.expiration_time);
+    let authorizer = Authorizer::new(token.accessor_id, rules, settings.default, settings.key_list_policy);
+    Ok(authorizer.expiring(expires_ms))
 }
 
 /// The secret that a request bears, given or not.

@@ -128,7 +128,7 @@ async fn no_replica_ever_shows_a_restored_state_without_the_operators_token() {
     let leader = cluster.leader().await;
     leader.initialize_access().await.unwrap();
     create(&leader, token(2, GLOBAL_MANAGEMENT_ID, 0)).await;
-    let restored = restore(&leader, bare()).await.unwrap();
+    let restored = restore(&leader, Scope::Consul, bare()).await.unwrap();
     assert_eq!(restored.warnings, Vec::<String>::new(), "the operator's own token is not lost");
     for node in cluster.nodes() {
         // Whatever it shows, the token is there with it.
@@ -157,8 +157,8 @@ async fn an_undo_into_a_time_before_access_control_adds_it() {
         node
     };
     let node = open(AccessSettings::default()).await;
-    put(&node, "old", "1").await;
-    restore(&node, bare()).await.unwrap();
+    put(&node, Scope::Consul, "old", "1").await;
+    restore(&node, Scope::Consul, bare()).await.unwrap();
     assert!(!acl::is_initialized(&node.records().view(Scope::Consul).unwrap(), None).unwrap());
     node.shutdown().await;
     drop(node);
@@ -166,7 +166,7 @@ async fn an_undo_into_a_time_before_access_control_adds_it() {
     let node = open(denying(Some(ROOT))).await;
     assert!(may_restore(&node, ROOT));
     node.undo(Scope::Consul, None).await.unwrap();
-    assert_eq!(value_of(&node, "old").as_deref(), Some("1"));
+    assert_eq!(value_of(&node, Scope::Consul, "old").as_deref(), Some("1"));
     assert!(may_restore(&node, ROOT));
     node.shutdown().await;
 }
@@ -175,27 +175,27 @@ async fn an_undo_into_a_time_before_access_control_adds_it() {
 async fn bootstrap_is_what_the_archive_says() {
     let alone = start(denying(None)).await;
     let node = &alone.node;
-    let open = archive_of(node, Consistency::Linearizable).await;
+    let open = archive_of(node, Scope::Consul, Consistency::Linearizable).await;
     let bootstrap =
         |number| Command::Bootstrap { accessor: accessor(number), secret: secret(number), reset_index: None };
     assert!(!node.is_bootstrapped().unwrap());
     assert!(matches!(change(node, bootstrap(1)).await, acl::Reply::Token(_)));
-    let closed = archive_of(node, Consistency::Linearizable).await;
+    let closed = archive_of(node, Scope::Consul, Consistency::Linearizable).await;
 
     // Opened again by an archive from before, and both the plan and the restore say so.
     let warning = "whoever comes first to /v1/acl/bootstrap";
     let told = |warnings: &[String]| warnings.iter().any(|told| told.contains(warning));
     for archive in [bare(), open] {
         assert!(told(&plan(node, &archive, &secret(1)).await));
-        assert!(told(&restore(node, archive).await.unwrap().warnings));
+        assert!(told(&restore(node, Scope::Consul, archive).await.unwrap().warnings));
         assert!(!node.is_bootstrapped().unwrap());
         assert!(acl::is_initialized(&node.records().view(Scope::Consul).unwrap(), None).unwrap());
     }
     assert!(!told(&plan(node, &closed, "").await));
-    assert!(!told(&restore(node, closed.clone()).await.unwrap().warnings));
+    assert!(!told(&restore(node, Scope::Consul, closed.clone()).await.unwrap().warnings));
     assert!(matches!(change(node, bootstrap(3)).await, acl::Reply::Denied(_) | acl::Reply::Failed(_)));
     // Nothing was missing in it, so nothing was added to it.
-    restore(node, closed.clone()).await.unwrap();
+    restore(node, Scope::Consul, closed.clone()).await.unwrap();
     let view = node.records().view(Scope::Consul).unwrap();
     let again = archive::hashicorp::Reader::new(&closed[..]);
     let records = archive::consul::Records::new(again).unwrap().count();
@@ -209,7 +209,7 @@ async fn the_plan_says_whether_the_callers_token_survives() {
     create(node, token(2, GLOBAL_MANAGEMENT_ID, 0)).await;
     create(node, token(3, GLOBAL_READ_ONLY_ID, 0)).await;
     create(node, token(4, GLOBAL_MANAGEMENT_ID, 3_600_000_000_000)).await;
-    let archive = archive_of(node, Consistency::Linearizable).await;
+    let archive = archive_of(node, Scope::Consul, Consistency::Linearizable).await;
     let missing = "the token in use is not in the archive: once restored, it is no longer valid";
     let weak =
         "in the archive the token in use lacks acl:write: once restored, it can neither save nor restore";
@@ -255,7 +255,7 @@ async fn without_access_control_nothing_is_added_and_nothing_warned_of() {
     let node = &alone.node;
     assert_eq!(plan(node, &bare(), "any").await, Vec::<String>::new());
     let before = node.records().state(Scope::Consul).index;
-    let restored = restore(node, bare()).await.unwrap();
+    let restored = restore(node, Scope::Consul, bare()).await.unwrap();
     assert_eq!(restored.warnings, Vec::<String>::new());
     assert_eq!(restored.index, before.max(5) + 1);
     assert_eq!(node.records().view(Scope::Consul).unwrap().records().count(), 1);

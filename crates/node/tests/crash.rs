@@ -16,6 +16,7 @@ use node::{Consistency, Node, Parts, Settings, TaskState};
 use records::Scope;
 
 const DIR: &str = "STILLPOINT_CRASH_DIR";
+const SCOPE: &str = "STILLPOINT_CRASH_SCOPE";
 const POINT: &str = "STILLPOINT_CRASH_POINT";
 const OPERATION: &str = "STILLPOINT_CRASH_OPERATION";
 
@@ -38,7 +39,9 @@ async fn a_restore_killed_anywhere_is_all_or_nothing() {
         ("exchange::after", After::New),
         ("restore::committed", After::New),
     ] {
-        check("restore", point, after).await;
+        for scope in Scope::ALL {
+            check(scope, "restore", point, after).await;
+        }
     }
 }
 
@@ -47,35 +50,38 @@ async fn an_undo_killed_anywhere_is_all_or_nothing() {
     for (point, after) in
         [("undo::begun", After::Old), ("exchange::before", After::New), ("exchange::after", After::New)]
     {
-        check("undo", point, after).await;
+        for scope in Scope::ALL {
+            check(scope, "undo", point, after).await;
+        }
     }
 }
 
-/// Numbers of tokens, which are part of the state as the keys of these names are.
+/// Numbers of tokens, which are part of the state as the things of these names are.
 const KEPT: u32 = 1;
 const SINCE: u32 = 2;
 const ACKNOWLEDGED: u32 = 3;
 
 /// Before: `kept` is there, and `since`; restoring takes `since` away, undoing that brings it back.
-async fn check(operation: &str, point: &str, after: After) {
+async fn check(scope: Scope, operation: &str, point: &str, after: After) {
     let dir = tempfile::tempdir().unwrap();
     let archive = dir.path().join("archive");
     let node = open(dir.path()).await;
-    put(&node, "kept", "1").await;
-    grant(&node, KEPT).await;
-    std::fs::write(&archive, archive_of(&node, Consistency::Linearizable).await).unwrap();
-    put(&node, "since", "2").await;
-    grant(&node, SINCE).await;
+    put(&node, scope, "kept", "1").await;
+    grant(&node, scope, KEPT).await;
+    std::fs::write(&archive, archive_of(&node, scope, Consistency::Linearizable).await).unwrap();
+    put(&node, scope, "since", "2").await;
+    grant(&node, scope, SINCE).await;
     if operation == "undo" {
-        restore(&node, std::fs::read(&archive).unwrap()).await.unwrap();
+        restore(&node, scope, std::fs::read(&archive).unwrap()).await.unwrap();
     }
-    let index = node.records().state(Scope::Consul).index;
+    let index = node.records().state(scope).index;
     node.shutdown().await;
     drop(node);
 
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "the_child_that_is_killed", "--nocapture"])
         .env(DIR, dir.path())
+        .env(SCOPE, scope.name())
         .env(POINT, point)
         .env(OPERATION, operation)
         .output()
@@ -83,15 +89,18 @@ async fn check(operation: &str, point: &str, after: After) {
     assert!(!status.status.success(), "{operation} at {point}: the child was not killed: {status:?}");
 
     let node = open(dir.path()).await;
-    let since = value_of(&node, "since").is_some();
+    let since = value_of(&node, scope, "since").is_some();
     let expected = (operation == "restore") == (after == After::Old);
-    assert_eq!(since, expected, "{operation} killed at {point} must leave the {after:?} state");
-    assert_eq!(value_of(&node, "kept").as_deref(), Some("1"));
-    assert!(may_write(&node, KEPT) && may_write(&node, SINCE) == since, "{operation} at {point}");
-    assert_eq!(may_write(&node, ACKNOWLEDGED), after == After::Old);
+    assert_eq!(since, expected, "{scope}: {operation} killed at {point} must leave the {after:?} state");
+    assert_eq!(value_of(&node, scope, "kept").as_deref(), Some("1"));
+    assert!(
+        may_write(&node, scope, KEPT) && may_write(&node, scope, SINCE) == since,
+        "{operation} at {point}"
+    );
+    assert_eq!(may_write(&node, scope, ACKNOWLEDGED), after == After::Old);
     // Acknowledged just before, in the generation that the exchange replaces.
-    assert_eq!(value_of(&node, "acknowledged").is_some(), after == After::Old);
-    assert!(node.records().state(Scope::Consul).index >= index);
+    assert_eq!(value_of(&node, scope, "acknowledged").is_some(), after == After::Old);
+    assert!(node.records().state(scope).index >= index);
     let ended = || node.tasks().unwrap().iter().all(|task| task.state != TaskState::Running);
     eventually("the interrupted task is ended", ended).await.unwrap();
     let task = node.tasks().unwrap().remove(0);
@@ -103,11 +112,11 @@ async fn check(operation: &str, point: &str, after: After) {
     }
     assert_eq!(std::fs::read_dir(dir.path().join("data/blobs/incoming")).unwrap().count(), 0);
 
-    put(&node, "more", "3").await;
-    restore(&node, std::fs::read(&archive).unwrap()).await.unwrap();
-    assert_eq!(value_of(&node, "more"), None);
-    assert_eq!(value_of(&node, "since"), None);
-    assert!(may_write(&node, KEPT) && !may_write(&node, SINCE));
+    put(&node, scope, "more", "3").await;
+    restore(&node, scope, std::fs::read(&archive).unwrap()).await.unwrap();
+    assert_eq!(value_of(&node, scope, "more"), None);
+    assert_eq!(value_of(&node, scope, "since"), None);
+    assert!(may_write(&node, scope, KEPT) && !may_write(&node, scope, SINCE));
     node.shutdown().await;
 }
 
@@ -126,9 +135,10 @@ async fn open(dir: &Path) -> Node {
 async fn the_child_that_is_killed() {
     let Ok(dir) = std::env::var(DIR) else { return };
     let dir = Path::new(&dir);
+    let scope = Scope::named(&std::env::var(SCOPE).unwrap()).unwrap();
     let node = open(dir).await;
-    put(&node, "acknowledged", "1").await;
-    grant(&node, ACKNOWLEDGED).await;
+    put(&node, scope, "acknowledged", "1").await;
+    grant(&node, scope, ACKNOWLEDGED).await;
     let point = std::env::var(POINT).unwrap();
     fail::cfg_callback(point.as_str(), || {
         let this = rustix::process::getpid();
@@ -138,7 +148,7 @@ async fn the_child_that_is_killed() {
     })
     .unwrap();
     match std::env::var(OPERATION).unwrap().as_str() {
-        "restore" => drop(restore(&node, std::fs::read(dir.join("archive")).unwrap()).await),
-        _ => drop(node.undo(Scope::Consul, None).await),
+        "restore" => drop(restore(&node, scope, std::fs::read(dir.join("archive")).unwrap()).await),
+        _ => drop(node.undo(scope, None).await),
     }
 }

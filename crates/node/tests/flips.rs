@@ -21,49 +21,66 @@ async fn open(dir: &std::path::Path) -> Node {
     node
 }
 
-fn digest(node: &Node) -> [u8; 32] {
-    node.records().view(Scope::Consul).unwrap().digest().unwrap()
+fn digest(node: &Node, scope: Scope) -> [u8; 32] {
+    node.records().view(scope).unwrap().digest().unwrap()
 }
 
 /// Whether the archive is accepted; if so, it must restore `good` and nothing else.
-async fn check(node: &Node, archive: Vec<u8>, old: [u8; 32], good: [u8; 32], what: &str) -> bool {
-    let request = RestoreRequest::of(Scope::Consul);
+async fn check(
+    node: &Node,
+    scope: Scope,
+    archive: Vec<u8>,
+    old: [u8; 32],
+    good: [u8; 32],
+    what: &str,
+) -> bool {
+    let request = RestoreRequest::of(scope);
     let planned = node.plan_restore(request, Origin::Body(body_of(archive.clone()))).await;
-    assert_eq!(digest(node), old, "{what}: a plan changed live state");
+    assert_eq!(digest(node, scope), old, "{what}: a plan changed live state");
     match planned {
         Err(error) => {
             assert!(matches!(error.kind(), Kind::Corrupt | Kind::Unsupported), "{what}: {error:?}");
             false
         }
         Ok(_) => {
-            restore(node, archive).await.unwrap();
-            assert_eq!(digest(node), good, "{what}: accepted, but other records");
-            node.undo(Scope::Consul, None).await.unwrap();
-            assert_eq!(digest(node), old, "{what}");
+            restore(node, scope, archive).await.unwrap();
+            assert_eq!(digest(node, scope), good, "{what}: accepted, but other records");
+            node.undo(scope, None).await.unwrap();
+            assert_eq!(digest(node, scope), old, "{what}");
             true
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_flipped_bit_and_no_truncation_restores_anything_else() {
+async fn no_flipped_bit_and_no_truncation_of_consuls_restores_anything_else() {
+    check_all(Scope::Consul).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_flipped_bit_and_no_truncation_of_nomads_restores_anything_else() {
+    check_all(Scope::Nomad).await;
+}
+
+async fn check_all(scope: Scope) {
     let dir = tempfile::tempdir().unwrap();
     let node = open(dir.path()).await;
-    put(&node, "a/key", "value").await;
-    let archive = archive_of(&node, Consistency::Linearizable).await;
-    let good = digest(&node);
-    put(&node, "since", "2").await;
-    let old = digest(&node);
+    put(&node, scope, "a-key", "value").await;
+    let archive = archive_of(&node, scope, Consistency::Linearizable).await;
+    let good = digest(&node, scope);
+    put(&node, scope, "since", "2").await;
+    let old = digest(&node, scope);
 
     for end in 0..archive.len() {
-        let accepted = check(&node, archive[..end].to_vec(), old, good, &format!("cut to {end} bytes")).await;
+        let accepted =
+            check(&node, scope, archive[..end].to_vec(), old, good, &format!("cut to {end} bytes")).await;
         assert!(!accepted, "an archive cut to {end} of {} bytes is accepted", archive.len());
     }
     let mut accepted = 0;
     for bit in 0..archive.len() * 8 {
         let mut flipped = archive.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        accepted += u32::from(check(&node, flipped, old, good, &format!("bit {bit} flipped")).await);
+        accepted += u32::from(check(&node, scope, flipped, old, good, &format!("bit {bit} flipped")).await);
     }
     // gzip's time, flags and system (6 bytes of each member), and what a tar's blocks leave unused.
     assert!(accepted > 0, "no bit of a gzip header matters, so some flips must be accepted");

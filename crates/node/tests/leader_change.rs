@@ -19,17 +19,19 @@ const STEPS: [&str; 4] = ["restore::receiving", "restore::received", "stage::rea
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn a_leader_change_at_any_step_leaves_old_or_new_everywhere() {
     let cluster = Cluster::start(3).await.unwrap();
-    put(&cluster.leader().await, "kept", "1").await;
-    grant(&cluster.leader().await, 1).await;
-    let archive = archive_of(&cluster.leader().await, Consistency::Linearizable).await;
-    for step in STEPS {
-        check(&cluster, step, archive.clone()).await;
+    for scope in Scope::ALL {
+        put(&cluster.leader().await, scope, "kept", "1").await;
+        grant(&cluster.leader().await, scope, 1).await;
+        let archive = archive_of(&cluster.leader().await, scope, Consistency::Linearizable).await;
+        for step in STEPS {
+            check(&cluster, scope, step, archive.clone()).await;
+        }
     }
 }
 
-async fn check(cluster: &Cluster, step: &'static str, archive: Vec<u8>) {
+async fn check(cluster: &Cluster, scope: Scope, step: &'static str, archive: Vec<u8>) {
     let leader = cluster.leader().await;
-    put(&leader, "since", step).await;
+    put(&leader, scope, "since", step).await;
     let (reached, at_step) = mpsc::channel();
     let (go_on, gate) = mpsc::channel::<()>();
     let gate = std::sync::Mutex::new(Some((reached, gate)));
@@ -43,7 +45,7 @@ async fn check(cluster: &Cluster, step: &'static str, archive: Vec<u8>) {
     .unwrap();
     let restoring = tokio::spawn({
         let leader = leader.clone();
-        async move { restore(&leader, archive).await }
+        async move { restore(&leader, scope, archive).await }
     });
     tokio::task::spawn_blocking(move || at_step.recv_timeout(Duration::from_secs(30)).unwrap())
         .await
@@ -55,24 +57,28 @@ async fn check(cluster: &Cluster, step: &'static str, archive: Vec<u8>) {
 
     assert!(outcome.is_err(), "{step}: a restore must not outlive its leader's term");
     for node in cluster.nodes() {
-        eventually("every voter has the old state", || value_of(&node, "since").as_deref() == Some(step))
-            .await
-            .unwrap();
+        eventually("every voter has the old state", || {
+            value_of(&node, scope, "since").as_deref() == Some(step)
+        })
+        .await
+        .unwrap();
     }
     let ended = || successor.tasks().unwrap().iter().all(|task| task.state != TaskState::Running);
     eventually("the new leader ends the task of the old one", ended).await.unwrap();
     let staged = || cluster.nodes().iter().all(|node| node.records().staged_images().unwrap().is_empty());
     eventually("no voter keeps the image", staged).await.unwrap();
 
-    let again = archive_of(&successor, Consistency::Linearizable).await;
-    put(&successor, "since", "nothing").await;
-    restore(&successor, again).await.unwrap();
+    let again = archive_of(&successor, scope, Consistency::Linearizable).await;
+    put(&successor, scope, "since", "nothing").await;
+    restore(&successor, scope, again).await.unwrap();
     for node in cluster.nodes() {
-        eventually("every voter has the new state", || value_of(&node, "since").as_deref() == Some(step))
-            .await
-            .unwrap();
-        assert_eq!(value_of(&node, "kept").as_deref(), Some("1"));
-        assert!(may_write(&node, 1));
-        assert!(node.records().state(Scope::Consul).previous.is_some());
+        eventually("every voter has the new state", || {
+            value_of(&node, scope, "since").as_deref() == Some(step)
+        })
+        .await
+        .unwrap();
+        assert_eq!(value_of(&node, scope, "kept").as_deref(), Some("1"));
+        assert!(may_write(&node, scope, 1));
+        assert!(node.records().state(scope).previous.is_some());
     }
 }

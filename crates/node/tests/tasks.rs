@@ -34,8 +34,8 @@ fn request(task: Uuid) -> RestoreRequest {
 async fn a_second_restore_of_a_scope_is_refused_while_one_runs_and_a_cancel_ends_it() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(Settings::new(dir.path())).await;
-    put(&node, "a", "1").await;
-    let archive = archive_of(&node, Consistency::Linearizable).await;
+    put(&node, Scope::Consul, "a", "1").await;
+    let archive = archive_of(&node, Scope::Consul, Consistency::Linearizable).await;
     let task = Uuid::now_v7();
     let first = tokio::spawn({
         let (node, half) = (node.clone(), archive[..archive.len() / 2].to_vec());
@@ -45,7 +45,7 @@ async fn a_second_restore_of_a_scope_is_refused_while_one_runs_and_a_cancel_ends
     eventually("half of the upload has arrived", half_done).await.unwrap();
     assert_eq!(node.task(task).unwrap().step, Step::Receive);
 
-    let error = restore(&node, archive.clone()).await.unwrap_err();
+    let error = restore(&node, Scope::Consul, archive.clone()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Conflict);
     let error = node.undo(Scope::Consul, None).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Conflict);
@@ -54,8 +54,8 @@ async fn a_second_restore_of_a_scope_is_refused_while_one_runs_and_a_cancel_ends
     node.cancel_task(task).unwrap();
     assert!(!first.is_finished());
     first.abort();
-    put(&node, "b", "2").await;
-    assert_eq!(value_of(&node, "b").as_deref(), Some("2"));
+    put(&node, Scope::Consul, "b", "2").await;
+    assert_eq!(value_of(&node, Scope::Consul, "b").as_deref(), Some("2"));
     node.shutdown().await;
 }
 
@@ -63,9 +63,9 @@ async fn a_second_restore_of_a_scope_is_refused_while_one_runs_and_a_cancel_ends
 async fn a_cancelled_restore_changes_nothing_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(Settings::new(dir.path())).await;
-    put(&node, "a", "1").await;
-    let archive = archive_of(&node, Consistency::Linearizable).await;
-    put(&node, "b", "2").await;
+    put(&node, Scope::Consul, "a", "1").await;
+    let archive = archive_of(&node, Scope::Consul, Consistency::Linearizable).await;
+    put(&node, Scope::Consul, "b", "2").await;
     let task = Uuid::now_v7();
     let (next, chunks) = tokio::sync::mpsc::unbounded_channel();
     let body: Body = Box::pin(stream::unfold(chunks, |mut chunks| async {
@@ -84,10 +84,10 @@ async fn a_cancelled_restore_changes_nothing_and_says_so() {
     assert_eq!(restoring.await.unwrap().unwrap_err().kind(), Kind::Conflict);
     let ended = node.task(task).unwrap();
     assert_eq!(ended.state, TaskState::Cancelled);
-    assert_eq!(value_of(&node, "b").as_deref(), Some("2"));
+    assert_eq!(value_of(&node, Scope::Consul, "b").as_deref(), Some("2"));
     assert_eq!(node.cancel_task(task).unwrap_err().kind(), Kind::Conflict);
-    restore(&node, archive).await.unwrap();
-    assert_eq!(value_of(&node, "b"), None);
+    restore(&node, Scope::Consul, archive).await.unwrap();
+    assert_eq!(value_of(&node, Scope::Consul, "b"), None);
     node.shutdown().await;
 }
 
@@ -95,18 +95,18 @@ async fn a_cancelled_restore_changes_nothing_and_says_so() {
 async fn a_cut_upload_and_a_too_large_one_change_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(Settings { restore_max_bytes: 600, ..Settings::new(dir.path()) }).await;
-    put(&node, "a", "1").await;
-    let archive = archive_of(&node, Consistency::Linearizable).await;
-    put(&node, "b", "2").await;
+    put(&node, Scope::Consul, "a", "1").await;
+    let archive = archive_of(&node, Scope::Consul, Consistency::Linearizable).await;
+    put(&node, Scope::Consul, "b", "2").await;
     let cut: Body =
         Box::pin(stream::iter([Ok(archive[..50].to_vec().into()), Err("connection reset".into())]));
     let error = node.restore(request(Uuid::now_v7()), Origin::Body(cut)).await.unwrap_err();
     assert!(error.message().contains("after 50 bytes"), "{error}");
-    let error = restore(&node, vec![0; 601]).await.unwrap_err();
+    let error = restore(&node, Scope::Consul, vec![0; 601]).await.unwrap_err();
     assert_eq!(error.kind(), Kind::TooLarge);
-    let error = restore(&node, archive[..archive.len() - 1].to_vec()).await.unwrap_err();
+    let error = restore(&node, Scope::Consul, archive[..archive.len() - 1].to_vec()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Corrupt);
-    assert_eq!(value_of(&node, "b").as_deref(), Some("2"));
+    assert_eq!(value_of(&node, Scope::Consul, "b").as_deref(), Some("2"));
     assert_eq!(std::fs::read_dir(dir.path().join("blobs/incoming")).unwrap().count(), 0);
     assert_eq!(node.tasks().unwrap().iter().filter(|task| task.state == TaskState::Failed).count(), 3);
     node.shutdown().await;
@@ -116,11 +116,11 @@ async fn a_cut_upload_and_a_too_large_one_change_nothing() {
 async fn an_archive_of_nomad_is_no_restore_of_consul() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(Settings::new(dir.path())).await;
-    put(&node, "a", "1").await;
-    let error = restore(&node, Builder::of_nomad(7).archive()).await.unwrap_err();
+    put(&node, Scope::Consul, "a", "1").await;
+    let error = restore(&node, Scope::Consul, Builder::of_nomad(7).archive()).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Corrupt);
     assert_eq!(error.message(), "this is a snapshot of Nomad, not of Consul");
-    assert_eq!(value_of(&node, "a").as_deref(), Some("1"));
+    assert_eq!(value_of(&node, Scope::Consul, "a").as_deref(), Some("1"));
     node.shutdown().await;
 }
 
@@ -128,8 +128,8 @@ async fn an_archive_of_nomad_is_no_restore_of_consul() {
 async fn a_full_disk_refuses_writes_and_keeps_reads_deletes_and_saves() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(Settings::new(dir.path())).await;
-    put(&node, "a", "1").await;
-    let archive = archive_of(&node, Consistency::Linearizable).await;
+    put(&node, Scope::Consul, "a", "1").await;
+    let archive = archive_of(&node, Scope::Consul, Consistency::Linearizable).await;
     node.shutdown().await;
     drop(node);
     // As if the disk had less than the reserve.
@@ -140,14 +140,14 @@ async fn a_full_disk_refuses_writes_and_keeps_reads_deletes_and_saves() {
     let refused = node.change(Op::Consul(Command::Kv(KvOp::Set(pair)))).await.unwrap_err();
     assert_eq!(refused.kind(), Kind::Unavailable);
     assert!(refused.message().contains("full"), "{refused}");
-    assert_eq!(restore(&node, archive.clone()).await.unwrap_err().kind(), Kind::Unavailable);
+    assert_eq!(restore(&node, Scope::Consul, archive.clone()).await.unwrap_err().kind(), Kind::Unavailable);
     let refused = node.create_snapshot(Scope::Consul, None, Level::Fast).await.unwrap_err();
     assert_eq!(refused.kind(), Kind::Unavailable);
-    assert_eq!(value_of(&node, "a").as_deref(), Some("1"));
-    assert_eq!(archive_of(&node, Consistency::Linearizable).await, archive);
+    assert_eq!(value_of(&node, Scope::Consul, "a").as_deref(), Some("1"));
+    assert_eq!(archive_of(&node, Scope::Consul, Consistency::Linearizable).await, archive);
     let delete = Op::Consul(Command::Kv(KvOp::Delete { key: "a".into() }));
     node.change_on_full_disk(delete).await.unwrap();
-    assert_eq!(value_of(&node, "a"), None);
+    assert_eq!(value_of(&node, Scope::Consul, "a"), None);
     node.shutdown().await;
 }
 
@@ -155,12 +155,12 @@ async fn a_full_disk_refuses_writes_and_keeps_reads_deletes_and_saves() {
 async fn a_stored_snapshot_is_listed_restored_and_deleted_and_survives_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let node = open(Settings::new(dir.path())).await;
-    put(&node, "a", "1").await;
+    put(&node, Scope::Consul, "a", "1").await;
     let name = Name::new("before-upgrade").unwrap();
     let stored = node.create_snapshot(Scope::Consul, Some(name.clone()), Level::Small).await.unwrap();
     let again = node.create_snapshot(Scope::Consul, Some(name.clone()), Level::Small).await.unwrap_err();
     assert_eq!(again.kind(), Kind::Conflict);
-    put(&node, "b", "2").await;
+    put(&node, Scope::Consul, "b", "2").await;
     node.shutdown().await;
     drop(node);
 
@@ -173,7 +173,7 @@ async fn a_stored_snapshot_is_listed_restored_and_deleted_and_survives_a_restart
     }
     assert_eq!(bytes.len() as u64, stored.size);
     node.restore(request(Uuid::now_v7()), Origin::Stored(stored.blob().unwrap())).await.unwrap();
-    assert_eq!(value_of(&node, "b"), None);
+    assert_eq!(value_of(&node, Scope::Consul, "b"), None);
     let uploaded = node
         .upload_snapshot(Scope::Consul, Name::new("uploaded").unwrap(), node::body_of(bytes.clone()))
         .await

@@ -2,20 +2,18 @@
 //!
 //! The order of the checks is that of `hashicorp/consul:agent/http.go`, `wrap`.
 
-use std::panic::AssertUnwindSafe;
-
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
 use node::Kind;
 use records::consul::acl::DefaultPolicy;
 
 use super::App;
 use super::params::Query;
 use super::reply::Failure;
+use crate::http::caught;
 
 const DEFAULT_ACL_POLICY: HeaderName = HeaderName::from_static("x-consul-default-acl-policy");
 
@@ -63,23 +61,5 @@ impl Gate {
     fn allowed(&self) -> HeaderMap {
         let methods = HeaderValue::try_from(format!("OPTIONS,{}", self.allow));
         HeaderMap::from_iter([(ALLOW, methods.expect("names of methods are plain text"))])
-    }
-}
-
-/// A panic becomes a failure: it may cost its request, never the connection or the node.
-async fn caught(answer: impl Future<Output = Response>) -> Result<Response, Failure> {
-    let outcome = AssertUnwindSafe(answer).catch_unwind().await;
-    outcome.map_err(|_| Failure::genuine(Kind::Internal, "the server made a mistake; its log knows more"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panic_becomes_an_answer() {
-        let response = caught(async { panic!("a bug") }).await.unwrap_or_else(IntoResponse::into_response);
-        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(caught(async { StatusCode::OK.into_response() }).await.unwrap().status(), StatusCode::OK);
     }
 }

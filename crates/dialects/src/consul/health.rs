@@ -17,7 +17,7 @@ use super::access::{Caller, Sight, sees_part};
 use super::catalog::{Asked, answer, collected, name, no_nulls};
 use super::params::Query;
 use super::reply::{Failure, Reply, json};
-use super::shape::Shown;
+use crate::http::shape::Shown;
 
 /// Stands for every state of a check.
 const ANY: &str = "any";

@@ -8,8 +8,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use bytes::Bytes;
 use node::{Kind, Seen};
 use records::consul::acl::{Authorizer, vet_kv};
 use records::consul::{self, Command, KvOp, KvPair, Sees, Visible, kv_get, kv_keys_visible, kv_list};
@@ -21,9 +20,7 @@ use super::blocking::{self, Glance, off_thread};
 use super::entries::{self, Entry};
 use super::params::{Query, ReadOptions, refuse_tenancy, unescape, unsigned};
 use super::reply::{Failure, Reply, json, json_body, read_headers};
-
-/// What is read of a body after it has turned out to be too large.
-const DRAINED_BYTES_MAX: usize = 4 << 20;
+use crate::http::read_up_to;
 
 /// Where the genuine server sends those who exceed it.
 pub(super) const VALUE_HELP: &str =
@@ -225,25 +222,12 @@ fn changed(reply: records::Reply) -> Result<bool, Failure> {
     }
 }
 
-/// A body that is no larger than a value may be; of a larger one no more than that is ever held. The rest is
-/// read and dropped, up to [`DRAINED_BYTES_MAX`]: a client that is still sending would not see the answer.
+/// A body that is no larger than a value may be.
 pub(super) async fn read_body(app: &App, body: Body, help: &str) -> Result<Bytes, Failure> {
     let max = app.node.settings().kv_max_value_bytes;
     let announced = body.size_hint().exact();
-    let mut chunks = body.into_data_stream();
-    let (mut kept, mut read) = (BytesMut::new(), 0);
-    while let Some(chunk) = chunks.next().await {
-        let chunk =
-            chunk.map_err(|error| Failure::invalid(format!("the request's body broke off: {error}")))?;
-        read += chunk.len();
-        match read {
-            fits if fits <= max => kept.extend_from_slice(&chunk),
-            drained if drained <= max + DRAINED_BYTES_MAX => {}
-            _ => break,
-        }
-    }
-    if read <= max {
-        return Ok(kept.freeze());
+    if let Some(bytes) = read_up_to(max, body).await? {
+        return Ok(bytes);
     }
     let what = announced.map_or("Request body".to_owned(), |bytes| format!("Request body({bytes} bytes)"));
     Err(Failure::too_large(format!("{what} too large, max size: {max} bytes. See {help}.")))

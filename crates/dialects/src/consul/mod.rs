@@ -15,17 +15,15 @@ mod access;
 mod acl;
 mod blocking;
 mod catalog;
+mod elsewhere;
 mod entries;
-mod forward;
 mod guard;
 mod health;
 mod kv;
-mod lingering;
 mod operation;
 mod params;
 mod reply;
 mod session;
-mod shape;
 mod snapshot;
 mod status;
 mod txn;
@@ -36,12 +34,11 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, put};
 use node::Node;
 
-pub use forward::Outgoing;
-
-use forward::Forwarder;
-use guard::Gate;
-
 pub use operation::operation;
+
+use crate::http::forward::Forwarder;
+use crate::http::{Outgoing, Routes};
+use guard::Gate;
 
 /// What every handler has at hand.
 #[derive(Clone)]
@@ -61,13 +58,13 @@ pub fn served_paths(node: Node, outgoing: Outgoing) -> Vec<String> {
     served(&App { node, forwarder: Forwarder::new(outgoing) }).paths
 }
 
-fn served(app: &App) -> Routes {
+fn served(app: &App) -> Routes<App> {
     // The outer layer comes last: what it refuses never reaches another datacenter.
     let here = |allow, methods: MethodRouter<App>| {
         methods.layer(from_fn_with_state(Gate { app: app.clone(), allow }, guard::pass))
     };
     let anywhere = |allow, methods: MethodRouter<App>| {
-        here(allow, methods.layer(from_fn_with_state(app.clone(), forward::elsewhere)))
+        here(allow, methods.layer(from_fn_with_state(app.clone(), elsewhere::pass)))
     };
     let controlled = |allow, methods: MethodRouter<App>| {
         anywhere(allow, methods.layer(from_fn_with_state(app.clone(), acl::if_enabled)))
@@ -90,7 +87,7 @@ fn served(app: &App) -> Routes {
         .merge(acl::routes(controlled))
 }
 
-fn sessions(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes {
+fn sessions(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes<App> {
     Routes::default()
         .route("/v1/session/create", through("PUT", put(session::create)))
         .route("/v1/session/list", through("GET", get(session::list)))
@@ -100,7 +97,7 @@ fn sessions(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<Ap
         .below("/v1/session/node/", || through("GET", get(session::list_of_node)))
 }
 
-fn catalog(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes {
+fn catalog(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes<App> {
     Routes::default()
         .route("/v1/catalog/register", through("PUT", put(catalog::register)))
         .route("/v1/catalog/deregister", through("PUT", put(catalog::deregister)))
@@ -112,34 +109,10 @@ fn catalog(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App
         .below("/v1/catalog/connect/", || through("GET", get(catalog::connect)))
 }
 
-fn health(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes {
+fn health(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes<App> {
     Routes::default()
         .below("/v1/health/node/", || through("GET", get(health::node)))
         .below("/v1/health/checks/", || through("GET", get(health::checks)))
         .below("/v1/health/service/", || through("GET", get(health::service)))
         .below("/v1/health/state/", || through("GET", get(health::state)))
-}
-
-/// Routes, and what their paths are.
-#[derive(Default)]
-struct Routes {
-    router: Router<App>,
-    paths: Vec<String>,
-}
-
-impl Routes {
-    fn route(mut self, path: &str, methods: MethodRouter<App>) -> Routes {
-        self.paths.push(path.to_owned());
-        Routes { router: self.router.route(path, methods), ..self }
-    }
-
-    /// Routes whatever follows a path, and nothing, too: the handler says what is missing.
-    fn below(self, path: &str, methods: impl Fn() -> MethodRouter<App>) -> Routes {
-        self.route(path, methods()).route(&format!("{path}{{*name}}"), methods())
-    }
-
-    fn merge(mut self, other: Routes) -> Routes {
-        self.paths.extend(other.paths);
-        Routes { router: self.router.merge(other.router), ..self }
-    }
 }

@@ -30,7 +30,7 @@ use super::catalog::{answer, collected, name, undecodable};
 use super::kv::{VALUE_HELP, read_body};
 use super::params::{Query, ReadOptions, refuse_tenancy};
 use super::reply::{Failure, Reply, json};
-use super::shape::{Members, Nanos, Shown, read_or_null, shapes};
+use crate::http::shape::{Members, Nanos, Shown, read_or_null, shapes};
 
 /// The check by which genuine servers tell that a node is alive, and what it says.
 const ALIVE: &str = "serfHealth";

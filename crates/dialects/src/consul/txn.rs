@@ -28,7 +28,7 @@ use super::entries::Entry;
 use super::kv::read_body;
 use super::params::{Query, ReadOptions};
 use super::reply::{Failure, Reply, json, leader_headers};
-use super::shape::{Members, Shape};
+use crate::http::shape::{Members, Shape};
 
 /// More operations are refused.
 const OPS_MAX: usize = 128;

@@ -266,7 +266,7 @@ fn random() -> String {
 }
 
 /// For servers that speak to no other over TLS.
-fn no_tls() -> dialects::consul::Outgoing {
+fn no_tls() -> dialects::Outgoing {
     let config = tls::client_config(&tls::Trust::Nobody, None).unwrap();
     tokio::sync::watch::Sender::new(config.into()).subscribe()
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
-use dialects::consul::Outgoing;
+use dialects::Outgoing;
 use dialects::{consul, native, observed};
 use node::Node;
 use tokio::net::TcpListener;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use dialects::consul::Outgoing;
+use dialects::Outgoing;
 use tls::{ClientConfig, Files, ServerConfig, Stamp, Trust, UnixTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;

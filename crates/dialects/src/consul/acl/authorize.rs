@@ -14,7 +14,7 @@ use crate::consul::App;
 use crate::consul::access::Caller;
 use crate::consul::params::Query;
 use crate::consul::reply::{Failure, Reply, json};
-use crate::consul::shape::{Shown, shapes};
+use crate::http::shape::{Shown, shapes};
 
 /// How many questions are answered at once.
 const QUESTIONS_MAX: usize = 64;

@@ -35,11 +35,11 @@ use super::blocking;
 use super::kv::{VALUE_HELP, read_body};
 use super::params::{Query, ReadOptions};
 use super::reply::{Failure, Reply, json};
-use super::shape::Shape;
 use super::{App, Routes};
+use crate::http::shape::Shape;
 
 /// The routes; `through` gives an endpoint what every endpoint has.
-pub(super) fn routes(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes {
+pub(super) fn routes(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes<App> {
     let all = "GET,PUT,DELETE";
     let token = || through(all, get(tokens::read).put(tokens::update).delete(tokens::delete));
     let policy = || through(all, get(policies::read).put(policies::update).delete(policies::delete));

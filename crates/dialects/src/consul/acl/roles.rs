@@ -17,7 +17,7 @@ use crate::consul::access::Caller;
 use crate::consul::catalog::name;
 use crate::consul::params::{Query, ReadOptions, below, refuse_tenancy};
 use crate::consul::reply::{Failure, Reply, json};
-use crate::consul::shape::Shown;
+use crate::http::shape::Shown;
 
 const PATH: &str = "/v1/acl/role/";
 

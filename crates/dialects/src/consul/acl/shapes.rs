@@ -5,7 +5,7 @@ use archive::consul::{
 };
 use serde::Serialize;
 
-use crate::consul::shape::{Shown, shapes};
+use crate::http::shape::{Shown, shapes};
 
 shapes! {
     AclToken {

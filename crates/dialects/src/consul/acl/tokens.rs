@@ -20,7 +20,7 @@ use crate::consul::blocking::{self, Glance, off_thread};
 use crate::consul::catalog::name;
 use crate::consul::params::{Query, ReadOptions, below, refuse_tenancy};
 use crate::consul::reply::{Failure, Reply, json, read_headers};
-use crate::consul::shape::{Shown, shapes};
+use crate::http::shape::{Shown, shapes};
 
 const PATH: &str = "/v1/acl/token/";
 const CLONE: &str = "/clone";

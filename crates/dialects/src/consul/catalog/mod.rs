@@ -28,7 +28,7 @@ use super::blocking;
 use super::kv::{VALUE_HELP, read_body};
 use super::params::{Query, ReadOptions, below, refuse_tenancy};
 use super::reply::{Failure, Reply, json};
-use super::shape::{Members, Shown};
+use crate::http::shape::{Members, Shown};
 use shapes::ServiceNode;
 
 pub(super) async fn register(

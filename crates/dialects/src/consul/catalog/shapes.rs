@@ -10,7 +10,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::consul::shape::{Members, Shape, Shown, shapes};
+use crate::http::shape::{Members, Shape, Shown, shapes};
 
 shapes! {
     Node {

@@ -14,11 +14,11 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-pub(super) use duration::{Nanos, Words};
-pub(super) use members::Members;
+pub(crate) use duration::{Nanos, Words};
+pub(crate) use members::Members;
 
 /// A value that JSON can say. Failures are sentences for the client.
-pub(super) trait Shape: Default {
+pub(crate) trait Shape: Default {
     /// Reads the value; never given a null.
     fn read(value: Value) -> Result<Self, String>;
 
@@ -32,7 +32,7 @@ pub(super) trait Shape: Default {
 }
 
 /// A value about to be written.
-pub(super) struct Shown<'a, T>(pub(super) &'a T);
+pub(crate) struct Shown<'a, T>(pub(crate) &'a T);
 
 impl<T: Shape> Serialize for Shown<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -41,7 +41,7 @@ impl<T: Shape> Serialize for Shown<'_, T> {
 }
 
 /// Reads a value that may be null.
-pub(super) fn read_or_null<T: Shape>(value: Value) -> Result<T, String> {
+pub(crate) fn read_or_null<T: Shape>(value: Value) -> Result<T, String> {
     if value.is_null() { Ok(T::default()) } else { T::read(value) }
 }
 
@@ -166,9 +166,9 @@ impl<T: Shape> Shape for Option<BTreeMap<String, T>> {
 macro_rules! shapes {
     ($($(#[$about:meta])* $type:ty { $([$lenient:ident])? $($name:literal: $field:ident $how:ident,)* })*) => {$(
         $(#[$about])*
-        impl $crate::consul::shape::Shape for $type {
+        impl $crate::http::shape::Shape for $type {
             fn read(value: serde_json::Value) -> Result<$type, String> {
-                let mut members = $crate::consul::shape::Members::of(value)?;
+                let mut members = $crate::http::shape::Members::of(value)?;
                 let mut read = Self::default();
                 $(read.$field = shapes!(@read members, $name, $how);)*
                 shapes!(@finish members $($lenient)?);
@@ -183,24 +183,24 @@ macro_rules! shapes {
             }
         }
 
-        $crate::consul::shape::pointer!($type);
+        $crate::http::shape::pointer!($type);
     )*};
-    (@read $members:ident, $name:literal, duration) => { $members.take::<$crate::consul::shape::Words>($name)?.0 };
-    (@read $members:ident, $name:literal, nanos) => { $members.take::<$crate::consul::shape::Nanos>($name)?.0 };
+    (@read $members:ident, $name:literal, duration) => { $members.take::<$crate::http::shape::Words>($name)?.0 };
+    (@read $members:ident, $name:literal, nanos) => { $members.take::<$crate::http::shape::Nanos>($name)?.0 };
     (@read $members:ident, $name:literal, $how:ident) => { $members.take($name)? };
     (@show $map:ident, $value:expr, $name:literal, always) => {
-        $map.serialize_entry($name, &$crate::consul::shape::Shown(&$value))?;
+        $map.serialize_entry($name, &$crate::http::shape::Shown(&$value))?;
     };
     (@show $map:ident, $value:expr, $name:literal, unless_empty) => {
-        if !$crate::consul::shape::Shape::is_empty(&$value) {
+        if !$crate::http::shape::Shape::is_empty(&$value) {
             shapes!(@show $map, $value, $name, always);
         }
     };
     (@show $map:ident, $value:expr, $name:literal, duration) => {
-        shapes!(@show $map, $crate::consul::shape::Words($value), $name, unless_empty);
+        shapes!(@show $map, $crate::http::shape::Words($value), $name, unless_empty);
     };
     (@show $map:ident, $value:expr, $name:literal, nanos) => {
-        shapes!(@show $map, $crate::consul::shape::Nanos($value), $name, unless_empty);
+        shapes!(@show $map, $crate::http::shape::Nanos($value), $name, unless_empty);
     };
     (@finish $members:ident) => { $members.finish()? };
     (@finish $members:ident lenient) => { drop($members) };
@@ -209,14 +209,14 @@ macro_rules! shapes {
 /// A Go pointer to a structure: nil is written as null.
 macro_rules! pointer {
     ($type:ty) => {
-        impl $crate::consul::shape::Shape for Option<$type> {
+        impl $crate::http::shape::Shape for Option<$type> {
             fn read(value: serde_json::Value) -> Result<Option<$type>, String> {
-                <$type as $crate::consul::shape::Shape>::read(value).map(Some)
+                <$type as $crate::http::shape::Shape>::read(value).map(Some)
             }
 
             fn show<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 match self {
-                    Some(value) => $crate::consul::shape::Shape::show(value, serializer),
+                    Some(value) => $crate::http::shape::Shape::show(value, serializer),
                     None => serializer.serialize_none(),
                 }
             }
@@ -228,4 +228,4 @@ macro_rules! pointer {
     };
 }
 
-pub(super) use {pointer, shapes};
+pub(crate) use {pointer, shapes};

@@ -92,7 +92,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::consul::shape::Shown;
+    use crate::http::shape::Shown;
 
     #[test]
     fn settings_come_back_as_they_were() {

@@ -15,13 +15,13 @@ use tokio::time::timeout;
 const LINGER_MAX: Duration = Duration::from_secs(30);
 
 /// The chunks of a body. If it is dropped before they end, the rest is read and dropped in the background.
-pub(super) struct Lingering {
+pub(crate) struct Lingering {
     /// Until their end has come.
     chunks: Option<BodyDataStream>,
 }
 
 impl Lingering {
-    pub(super) fn new(body: Body) -> Lingering {
+    pub(crate) fn new(body: Body) -> Lingering {
         Lingering { chunks: Some(body.into_data_stream()) }
     }
 }

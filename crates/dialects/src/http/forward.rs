@@ -1,26 +1,22 @@
-//! Other datacenters: whole requests are passed on to the address that the settings name, and answers back,
-//! without holding either.
+//! Other datacenters and regions: whole requests are passed on to an address that the settings name, and answers
+//! back, without holding either.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{
     AUTHORIZATION, CONNECTION, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use axum::middleware::Next;
 use axum::response::IntoResponse;
 use node::Kind;
 use tls::ClientConfig;
 use tokio::sync::watch;
 
-use super::App;
-use super::lingering::Lingering;
-use super::params::{Query, token};
-use super::reply::{Failure, Reply};
+use super::{Failure, Lingering, Query, Reply};
 
 /// How long a connection may take to come about.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -34,9 +30,7 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 #[cfg(target_os = "linux")]
 const DEAF_MAX: Duration = Duration::from_secs(300);
 
-const TOKEN: HeaderName = HeaderName::from_static("x-consul-token");
-
-/// A request that carries this was passed on already. Another step would be a circle of datacenters.
+/// A request that carries this was passed on already. Another step would be a circle.
 const FORWARDED: HeaderName = HeaderName::from_static("x-stillpoint-forwarded");
 
 /// These belong to one connection.
@@ -59,7 +53,7 @@ pub type Outgoing = watch::Receiver<Arc<ClientConfig>>;
 
 /// Passes requests on.
 #[derive(Clone)]
-pub(super) struct Forwarder {
+pub(crate) struct Forwarder {
     connections: Arc<Mutex<Connections>>,
 }
 
@@ -69,22 +63,13 @@ struct Connections {
     client: reqwest::Client,
 }
 
-/// Answers a request for another datacenter with that one's answer; others go to their handler.
-pub(super) async fn elsewhere(State(app): State<App>, request: Request, next: Next) -> Reply {
-    let query = request.extensions().get::<Query>().cloned().unwrap_or_default();
-    let settings = app.node.settings();
-    let datacenter = match query.filled("datacenter").or(query.filled("dc")) {
-        Some(name) if name != settings.datacenter => name,
-        _ => return Ok(next.run(request).await),
-    };
-    let known = settings.datacenters.get(datacenter);
-    let base = known.filter(|_| !request.headers().contains_key(FORWARDED));
-    let base = base.ok_or_else(|| Failure::genuine(Kind::NotFound, "No path to datacenter"))?;
-    app.forwarder.forward(base, query, request).await
+/// Whether a request comes from a server that passed it on.
+pub(crate) fn was_forwarded(headers: &HeaderMap) -> bool {
+    headers.contains_key(FORWARDED)
 }
 
 impl Forwarder {
-    pub(super) fn new(mut outgoing: Outgoing) -> Forwarder {
+    pub(crate) fn new(mut outgoing: Outgoing) -> Forwarder {
         let client = client(&outgoing.borrow_and_update());
         Forwarder { connections: Arc::new(Mutex::new(Connections { outgoing, client })) }
     }
@@ -99,14 +84,21 @@ impl Forwarder {
         current.clone()
     }
 
-    async fn forward(&self, base: &str, query: Query, request: Request) -> Reply {
+    /// Asks `base` what this server was asked. A token goes along in a header of the name given.
+    pub(crate) async fn forward(
+        &self,
+        base: &str,
+        token: Option<(HeaderName, String)>,
+        query: Query,
+        request: Request,
+    ) -> Reply {
         let (parts, body) = request.into_parts();
         let mut headers = passed_on(&parts.headers);
-        if let Some(token) = token(&query, &parts.headers) {
+        if let Some((name, token)) = token {
             // Not in the URL, which the other side may log.
-            let token = HeaderValue::from_str(token).map_err(|_| Failure::invalid("Invalid token"))?;
+            let token = HeaderValue::from_str(&token).map_err(|_| Failure::invalid("Invalid token"))?;
             headers.remove(AUTHORIZATION);
-            headers.insert(TOKEN, token);
+            headers.insert(name, token);
         }
         headers.insert(FORWARDED, HeaderValue::from_static("1"));
         let mut sent = self.client().request(parts.method, target(base, &parts.uri, query)).headers(headers);

@@ -68,7 +68,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::consul::shape::Shown;
+    use crate::http::shape::Shown;
 
     #[test]
     fn times_are_said_as_go_says_them() {

@@ -4,15 +4,15 @@ use serde::Serializer;
 use serde_json::Value;
 
 use super::{Shape, mismatch};
-use crate::consul::params::duration;
+use crate::http::duration;
 
 /// Nanoseconds that are written as a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::consul) struct Nanos(pub(in crate::consul) i64);
+pub(crate) struct Nanos(pub(crate) i64);
 
 /// Nanoseconds that are written in words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::consul) struct Words(pub(in crate::consul) i64);
+pub(crate) struct Words(pub(crate) i64);
 
 impl Shape for Nanos {
     fn read(value: Value) -> Result<Nanos, String> {

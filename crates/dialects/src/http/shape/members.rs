@@ -6,11 +6,11 @@ use super::{Shape, mismatch};
 
 /// The members that nobody has taken yet. Names match whatever their case, and with underscores between
 /// their words, which genuine servers allow for many.
-pub(in crate::consul) struct Members(Map<String, Value>);
+pub(crate) struct Members(Map<String, Value>);
 
 impl Members {
     /// The members of an object. Null has none.
-    pub(in crate::consul) fn of(value: Value) -> Result<Members, String> {
+    pub(crate) fn of(value: Value) -> Result<Members, String> {
         match value {
             Value::Object(members) => Ok(Members(members)),
             Value::Null => Ok(Members(Map::new())),
@@ -19,7 +19,7 @@ impl Members {
     }
 
     /// Takes a member as it is, a null included.
-    pub(in crate::consul) fn take_raw(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn take_raw(&mut self, name: &str) -> Option<Value> {
         if let Some(value) = self.0.remove(name) {
             return Some(value);
         }
@@ -28,17 +28,17 @@ impl Members {
     }
 
     /// Takes a member unless it is absent or null.
-    pub(in crate::consul) fn take_if_set<T: Shape>(&mut self, name: &str) -> Result<Option<T>, String> {
+    pub(crate) fn take_if_set<T: Shape>(&mut self, name: &str) -> Result<Option<T>, String> {
         self.take_raw(name).filter(|value| !value.is_null()).map(T::read).transpose()
     }
 
     /// Takes a member; its zero if it is absent or null.
-    pub(in crate::consul) fn take<T: Shape>(&mut self, name: &str) -> Result<T, String> {
+    pub(crate) fn take<T: Shape>(&mut self, name: &str) -> Result<T, String> {
         Ok(self.take_if_set(name)?.unwrap_or_default())
     }
 
     /// Refuses members that nobody took. Those of the Enterprise edition are named as what they are.
-    pub(in crate::consul) fn finish(self) -> Result<(), String> {
+    pub(crate) fn finish(self) -> Result<(), String> {
         let Some(name) = self.0.keys().next() else { return Ok(()) };
         let hint = match name.as_str() {
             "Namespace" => " - Namespaces are a Consul Enterprise feature",

@@ -1,0 +1,26 @@
+//! What the foreign dialects share: HTTP as Go's servers speak it.
+
+pub(crate) mod blocking;
+mod body;
+mod catch;
+mod failure;
+pub(crate) mod forward;
+mod headers;
+pub(crate) mod json;
+mod lingering;
+mod number;
+mod query;
+mod routes;
+pub(crate) mod shape;
+mod upload;
+
+pub(crate) use body::read_up_to;
+pub(crate) use catch::caught;
+pub(crate) use failure::{Failure, Reply};
+pub use forward::Outgoing;
+pub(crate) use headers::{bearer, filled, last_contact_ms, warn};
+pub(crate) use lingering::Lingering;
+pub(crate) use number::{duration, unsigned};
+pub(crate) use query::{Query, below, unescape};
+pub(crate) use routes::Routes;
+pub(crate) use upload::Upload;

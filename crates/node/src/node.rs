@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::sync::{MutexGuard, watch};
 use uuid::Uuid;
 
+use crate::access::Known;
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
 use crate::data_dir::{DataDir, Identity};
@@ -48,6 +49,7 @@ struct Inner {
     free_bytes: AtomicU64,
     metrics: Arc<Metrics>,
     session_timers: SessionTimers,
+    known: Known,
     closing: watch::Sender<bool>,
 }
 
@@ -167,6 +169,7 @@ impl Node {
                 free_bytes,
                 metrics: Arc::default(),
                 session_timers: SessionTimers::default(),
+                known: Known::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -340,6 +343,10 @@ impl Node {
 
     pub(crate) fn session_timers(&self) -> &SessionTimers {
         &self.inner.session_timers
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
     }
 
     pub(crate) fn measure_disk(&self) {

@@ -1,15 +1,15 @@
-//! Who may do what in the Consul scope: whether access control is on, what the bearer of a secret may do, and
-//! what of it a restore changes.
+//! Who may do what: whether access control is on, what the bearer of a secret may do in the Consul scope, and
+//! what of it a restore changes. For the Nomad scope see [`crate::nomad_access`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use groups::Role;
 use records::consul::acl::{self, Authorizer, Command, DefaultPolicy, ManagementToken, Unresolved};
-use records::{Op, Reply, Scope, View, consul};
+use records::{Op, Scope, View, consul, nomad};
 use uuid::Uuid;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::node::Node;
 use crate::secret::Secret;
 
@@ -36,8 +36,8 @@ pub struct AccessSettings {
 pub(crate) struct AccessMemory {
     /// Whether everything is there that has to be.
     is_initialized: bool,
-    /// The state index at which the next expiration was read, and that expiration.
-    expiration: Option<(u64, Option<u64>)>,
+    /// By scope: the state index at which the next expiration was read, and that expiration.
+    expirations: BTreeMap<Scope, (u64, Option<u64>)>,
 }
 
 /// What tokens may do, as it was found last. To read the rules of a policy takes longer than to read a key.
@@ -95,38 +95,14 @@ impl Node {
         acl::resolve(view, secret, self.now_ms(), &settings)
     }
 
-    /// Makes sure that built-in policies, the anonymous token and the operator's management token are there,
-    /// if access is controlled. Fails unless this node leads.
-    ///
-    /// Each start and each new leader does this, and so does each restore and undo, in the log entry that
-    /// commits it: what an archive lacks of these comes on top of it. The genuine server does the same in
-    /// several steps after a restore (`hashicorp/consul:agent/consul/leader.go`).
-    pub async fn initialize_access(&self) -> Result<()> {
-        if !self.settings().access.enabled {
-            return Ok(());
-        }
-        self.confirm_leader().await?;
-        let Some(initialize) = self.access_to_add(&self.records().view(Scope::Consul)?)? else {
-            return Ok(());
-        };
-        match self.propose(initialize).await?.1 {
-            Reply::Consul(consul::Reply::Acl(acl::Reply::Failed(why))) => {
-                Err(Error::new(Kind::Conflict, format!("initialize access control: {why}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Whether there ever was a first management token, so that nobody can ask for one any more.
     pub fn is_bootstrapped(&self) -> Result<bool> {
         Ok(acl::bootstrapped_at(&self.records().view(Scope::Consul)?)?.is_some())
     }
 
-    /// The change that adds what a generation lacks of all this, if it lacks anything.
+    /// The change that adds what a generation of the Consul scope lacks of built-in policies, the anonymous token
+    /// and the operator's management token, if it lacks anything and access is controlled.
     pub(crate) fn access_to_add(&self, view: &View) -> Result<Option<Op>> {
-        if view.scope() != Scope::Consul {
-            return Ok(None);
-        }
         let access = &self.settings().access;
         let secret = access.initial_management.as_ref().map(Secret::expose);
         if !access.enabled || acl::is_initialized(view, secret)? {
@@ -141,21 +117,41 @@ impl Node {
 
     /// Called on the leader, again and again: looks after a new leadership once, and after expired tokens.
     pub(crate) async fn keep_access(&self, memory: &mut AccessMemory) -> Result<()> {
-        if !self.settings().access.enabled {
-            return Ok(());
-        }
         if !memory.is_initialized {
-            self.initialize_access().await?;
+            self.initialize().await?;
             memory.is_initialized = true;
         }
-        let index = self.records().state(Scope::Consul).index;
-        let next = match memory.expiration {
-            Some((at, next)) if at == index => next,
-            _ => acl::next_expiration_ms(&self.records().view(Scope::Consul)?)?,
+        for scope in Scope::ALL.into_iter().filter(|scope| self.controls_access(*scope)) {
+            self.reap_tokens(scope, &mut memory.expirations).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether access to `scope` is controlled at all.
+    pub(crate) fn controls_access(&self, scope: Scope) -> bool {
+        match scope {
+            Scope::Consul => self.settings().access.enabled,
+            Scope::Nomad => self.settings().nomad_access,
+        }
+    }
+
+    async fn reap_tokens(
+        &self,
+        scope: Scope,
+        expirations: &mut BTreeMap<Scope, (u64, Option<u64>)>,
+    ) -> Result<()> {
+        let index = self.records().state(scope).index;
+        let next = match expirations.get(&scope) {
+            Some((at, next)) if *at == index => *next,
+            _ => acl::next_expiration_ms(&self.records().view(scope)?)?,
         };
-        memory.expiration = Some((index, next));
+        expirations.insert(scope, (index, next));
         if next.is_some_and(|at_ms| at_ms < self.now_ms()) {
-            self.propose(Op::Consul(consul::Command::Acl(Command::ReapTokens))).await?;
+            self.propose(match scope {
+                Scope::Consul => Op::Consul(consul::Command::Acl(Command::ReapTokens)),
+                Scope::Nomad => Op::Nomad(nomad::Command::Acl(nomad::acl::Command::ReapTokens)),
+            })
+            .await?;
         }
         Ok(())
     }
@@ -163,11 +159,23 @@ impl Node {
     /// What an operator should know before `image` becomes live: whether `caller`, the secret of the token
     /// that asks for it, can still restore then, and whether anybody can make themselves the first operator.
     pub(crate) fn access_warnings(&self, image: &View, caller: Option<&Secret>) -> Result<Vec<String>> {
-        let access = &self.settings().access;
-        if !access.enabled || image.scope() != Scope::Consul {
+        if !self.controls_access(image.scope()) {
             return Ok(Vec::new());
         }
-        let initial = access.initial_management.as_ref();
+        let (lost, is_open) = match image.scope() {
+            Scope::Consul => self.consul_access_after(image, caller)?,
+            Scope::Nomad => self.nomad_access_after(image, caller)?,
+        };
+        Ok([lost, is_open.then_some(BOOTSTRAP_OPEN)].into_iter().flatten().map(str::to_owned).collect())
+    }
+
+    /// What `caller` loses once `image` is live, and whether the first management token can be had then.
+    fn consul_access_after(
+        &self,
+        image: &View,
+        caller: Option<&Secret>,
+    ) -> Result<(Option<&'static str>, bool)> {
+        let initial = self.settings().access.initial_management.as_ref();
         let lost = caller.and_then(|caller| match self.resolve(image, caller.expose()) {
             Err(Unresolved::NotFound) if Some(caller) == initial => None,
             Ok(authorizer) => authorizer.snapshot().err().map(|_| TOKEN_LACKS_RIGHT),
@@ -175,8 +183,7 @@ impl Node {
             Err(Unresolved::Rules { .. }) => Some(TOKEN_LACKS_RIGHT),
             Err(_) => Some(TOKEN_MISSING),
         });
-        let is_open = initial.is_none() && acl::bootstrapped_at(image)?.is_none();
-        Ok([lost, is_open.then_some(BOOTSTRAP_OPEN)].into_iter().flatten().map(str::to_owned).collect())
+        Ok((lost, initial.is_none() && acl::bootstrapped_at(image)?.is_none()))
     }
 
     /// Waits until no right is known here that was taken away, as far as anyone was told. To be asked before a
@@ -194,7 +201,8 @@ impl Node {
     }
 }
 
-const TOKEN_MISSING: &str = "the token in use is not in the archive: once restored, it is no longer valid";
+pub(crate) const TOKEN_MISSING: &str =
+    "the token in use is not in the archive: once restored, it is no longer valid";
 
 const TOKEN_LACKS_RIGHT: &str =
     "in the archive the token in use lacks acl:write: once restored, it can neither save nor restore";

@@ -1,13 +1,13 @@
-//! The first management token: given out once, and again to an operator who has a hand on the server's disk.
+//! The first management token of a scope: given out once, and again to an operator who has a hand on the server's
+//! disk.
 //!
-//! Follows `hashicorp/consul:agent/consul/acl_endpoint.go`.
+//! Follows `hashicorp/consul:agent/consul/acl_endpoint.go` and `hashicorp/nomad:nomad/acl_endpoint.go`.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use records::consul::{self, acl};
-use records::{Op, Reply, Scope};
+use records::{Op, Reply, Scope, View, consul, nomad};
 use uuid::Uuid;
 
 use crate::error::{self, Error, Kind, Result, blocking};
@@ -18,40 +18,91 @@ use crate::save::Consistency;
 /// of the data directory: then it can be bootstrapped once more.
 const RESET_FILE: &str = "acl-bootstrap-reset";
 
+/// The same for the Nomad scope, whose indexes are others.
+const NOMAD_RESET_FILE: &str = "nomad-acl-bootstrap-reset";
+
 /// More than the digits of any index.
 const RESET_BYTES_MAX: u64 = 64;
 
+/// What a product knows of its first management token.
+struct First<R> {
+    scope: Scope,
+    reset_file: &'static str,
+    bootstrapped_at: fn(&View) -> Result<Option<u64>, records::Error>,
+    refusal: fn(&View, Option<u64>) -> Result<Option<R>, records::Error>,
+}
+
 impl Node {
-    /// Creates the first management token, with `secret` or a drawn one; refused if that was done before,
-    /// unless the operator's file allows it. The file is removed before it takes effect: a restore could
-    /// bring back the state in which its index would hold once more. On the leader.
-    pub async fn bootstrap(&self, secret: Option<String>) -> Result<acl::Reply> {
+    /// Creates the first management token of the Consul scope, with `secret` or a drawn one; refused if that was
+    /// done before, unless the operator's file allows it. On the leader.
+    pub async fn bootstrap(&self, secret: Option<String>) -> Result<consul::acl::Reply> {
+        use consul::acl::{self, Command};
+        let first = First {
+            scope: Scope::Consul,
+            reset_file: RESET_FILE,
+            bootstrapped_at: |view| acl::bootstrapped_at(view),
+            refusal: |view, reset_index| acl::bootstrap_refusal(view, reset_index),
+        };
+        let reset_index = match self.may_bootstrap(first).await? {
+            Ok(reset_index) => reset_index,
+            Err(refusal) => return Ok(refusal),
+        };
+        let (accessor, secret) = (drawn(), secret.unwrap_or_else(drawn));
+        let command = Command::Bootstrap { accessor, secret, reset_index };
+        match self.change(Op::Consul(consul::Command::Acl(command))).await? {
+            Reply::Consul(consul::Reply::Acl(reply)) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The same for the Nomad scope. The answer is one of access control, or a refusal.
+    pub async fn bootstrap_nomad(&self, secret: Option<String>) -> Result<nomad::Reply> {
+        use nomad::acl::{self, Command};
+        let first = First {
+            scope: Scope::Nomad,
+            reset_file: NOMAD_RESET_FILE,
+            bootstrapped_at: |view| acl::bootstrapped_at(view),
+            refusal: |view, reset_index| acl::bootstrap_refusal(view, reset_index),
+        };
+        let reset_index = match self.may_bootstrap(first).await? {
+            Ok(reset_index) => reset_index,
+            Err(refusal) => return Ok(nomad::Reply::Refused(refusal)),
+        };
+        let (accessor, secret) = (drawn(), secret.unwrap_or_else(drawn));
+        let command = Command::Bootstrap { accessor, secret, reset_index };
+        match self.change(Op::Nomad(nomad::Command::Acl(command))).await? {
+            Reply::Nomad(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Whether it may be tried, and with which reset index. The operator's file is removed before it takes
+    /// effect: a restore could bring back the state in which its index would hold once more.
+    async fn may_bootstrap<R: Send + 'static>(&self, first: First<R>) -> Result<Result<Option<u64>, R>> {
         self.check_disk(0)?;
-        let view = self.view(Scope::Consul, Consistency::Linearizable).await?.view;
-        let path = self.settings().data_dir.join(RESET_FILE);
+        let view = self.view(first.scope, Consistency::Linearizable).await?.view;
+        let path = self.settings().data_dir.join(first.reset_file);
         let looked = blocking(move || {
-            let reset_index = match acl::bootstrapped_at(&view)? {
+            let reset_index = match (first.bootstrapped_at)(&view)? {
                 Some(_) => read_reset_index(&path)?,
                 None => None,
             };
-            let refusal = acl::bootstrap_refusal(&view, reset_index)?;
-            if refusal.is_none() {
-                remove(&path)?;
+            if let Some(refusal) = (first.refusal)(&view, reset_index)? {
+                return Ok(Err(refusal));
             }
-            Ok((reset_index, refusal))
+            remove(&path)?;
+            Ok(Ok(reset_index))
         });
-        let (reset_index, refusal) = looked.await?;
-        if let Some(refusal) = refusal {
-            return Ok(refusal);
-        }
-        let drawn = || Uuid::new_v4().to_string();
-        let command =
-            acl::Command::Bootstrap { accessor: drawn(), secret: secret.unwrap_or_else(drawn), reset_index };
-        match self.change(Op::Consul(consul::Command::Acl(command))).await? {
-            Reply::Consul(consul::Reply::Acl(reply)) => Ok(reply),
-            other => Err(Error::new(Kind::Internal, format!("bootstrap was answered with {other:?}"))),
-        }
+        looked.await
     }
+}
+
+fn drawn() -> String {
+    Uuid::new_v4().to_string()
+}
+
+fn unexpected(reply: &Reply) -> Error {
+    Error::new(Kind::Internal, format!("bootstrap was answered with {reply:?}"))
 }
 
 /// The number in the operator's file; `None` without one. What is no number counts as none, and is logged.

@@ -13,18 +13,22 @@ mod gauges;
 mod machine;
 mod metrics;
 mod node;
+mod nomad_access;
 mod peers;
 mod restore;
 mod save;
 mod secret;
 mod sessions;
 mod settings;
+mod setup;
 mod stager;
 mod tasklog;
 mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod timers;
 mod upkeep;
+mod variables;
 
 pub use access::AccessSettings;
 pub use blobs::{Blob, Digest};
@@ -41,3 +45,4 @@ pub use save::{Capture, Consistency, Freshness};
 pub use secret::Secret;
 pub use settings::Settings;
 pub use tasks::{Failure, Step, Task, TaskKind, TaskState};
+pub use variables::Renewal;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use groups::{Group, Log, Member, Network, NodeId, Setup, Timing};
+use records::nomad::variables::HeldLock;
 use records::store::{Disk, DiskOptions, Store};
 use records::{Command, Op, Position, Records, Reply, Scope, View};
 use serde::Serialize;
@@ -20,10 +21,10 @@ use crate::machine::{ControlMachine, Images};
 use crate::metrics::Metrics;
 use crate::peers::{NoPeers, Peers};
 use crate::save::{Capture, Consistency, Freshness};
-use crate::sessions::SessionTimers;
 use crate::settings::Settings;
 use crate::stager::Stager;
 use crate::tasks::{Registry, Running};
+use crate::timers::Timers;
 
 /// A node of a cluster. Cheap to clone.
 #[derive(Clone)]
@@ -48,7 +49,8 @@ struct Inner {
     names: tokio::sync::Mutex<()>,
     free_bytes: AtomicU64,
     metrics: Arc<Metrics>,
-    session_timers: SessionTimers,
+    session_timers: Timers<String>,
+    lock_timers: Timers<HeldLock>,
     known: Known,
     closing: watch::Sender<bool>,
 }
@@ -168,7 +170,8 @@ impl Node {
                 names: tokio::sync::Mutex::default(),
                 free_bytes,
                 metrics: Arc::default(),
-                session_timers: SessionTimers::default(),
+                session_timers: Timers::default(),
+                lock_timers: Timers::default(),
                 known: Known::default(),
                 closing: watch::Sender::new(false),
             }),
@@ -341,8 +344,12 @@ impl Node {
         &self.inner.tasks
     }
 
-    pub(crate) fn session_timers(&self) -> &SessionTimers {
+    pub(crate) fn session_timers(&self) -> &Timers<String> {
         &self.inner.session_timers
+    }
+
+    pub(crate) fn lock_timers(&self) -> &Timers<HeldLock> {
+        &self.inner.lock_timers
     }
 
     pub(crate) fn known(&self) -> &Known {

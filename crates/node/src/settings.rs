@@ -21,6 +21,8 @@ pub struct Settings {
     pub address: String,
     /// Who may do what in the Consul scope.
     pub access: AccessSettings,
+    /// Whether access to the Nomad scope is controlled. If so, what no rule grants is denied.
+    pub nomad_access: bool,
     /// The largest archive taken in, in bytes.
     pub restore_max_bytes: u64,
     /// The largest value of one key, in bytes.
@@ -41,6 +43,7 @@ impl Settings {
             datacenters: BTreeMap::new(),
             address: "127.0.0.1:7400".to_owned(),
             access: AccessSettings::default(),
+            nomad_access: false,
             restore_max_bytes: 64 << 30,
             // Genuine Consul's `kv_max_value_size`.
             kv_max_value_bytes: 512 << 10,

@@ -6,7 +6,9 @@ pub mod consul;
 pub mod nomad;
 pub mod store;
 
+mod acl;
 mod command;
+mod duration;
 mod error;
 mod hcl;
 mod key;

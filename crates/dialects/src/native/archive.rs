@@ -8,6 +8,7 @@ use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use node::{Consistency, Error, Kind, Node, Origin, RestoreRequest};
+use records::Scope;
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -81,8 +82,12 @@ pub(super) async fn restore(
         Some(id) => Some(task_id(id.to_str().unwrap_or_default())?),
         None => None,
     };
-    let caller = match headers.get("x-consul-token") {
-        Some(secret) => Some(secret.to_str().map_err(|_| invalid("X-Consul-Token is no text"))?.into()),
+    let header = match scope {
+        Scope::Consul => "X-Consul-Token",
+        Scope::Nomad => "X-Nomad-Token",
+    };
+    let caller = match headers.get(header) {
+        Some(secret) => Some(secret.to_str().map_err(|_| invalid(format!("{header} is no text")))?.into()),
         None => None,
     };
     let request = RestoreRequest { scope, task, unknown_records: params.allow_unknown_records, caller };

@@ -1,6 +1,8 @@
 //! How Nomad's records are stored: their keys, and what is derived from them.
 //!
 //! What is in a namespace is stored under the namespace, a zero byte and its id there: all namespaces are served.
+//!
+//! Derived keys that begin with 10, 12 or 13 are those of [`super::acl`]; those with 20 tell which variables are locked.
 
 use std::fmt::Display;
 
@@ -8,7 +10,7 @@ use archive::msgpack::{self, Cursor};
 use archive::nomad::{Namespace, RootKey, Variable, VariablesQuota, identity, kinds};
 use archive::state::Id;
 
-use super::{indexes, variables};
+use super::{acl, indexes, variables};
 use crate::ID_BYTES_MAX;
 use crate::key::{Derived, Key};
 
@@ -39,6 +41,7 @@ pub(crate) fn derived(kind: u8, bytes: &[u8]) -> Result<Derived, String> {
             let namespace = Namespace::decode(bytes).map_err(text)?;
             namespace.create_index.max(namespace.modify_index)
         }
+        kinds::ACL_TOKEN | kinds::ACL_POLICY | kinds::ACL_ROLE => return acl::derived::of(kind, bytes),
         kinds::VARIABLE => {
             let variable = Variable::decode(bytes).map_err(text)?;
             keys = variables::derived(&variable);

@@ -31,6 +31,8 @@ pub enum Command {
     UpsertNamespaces(#[serde(with = "wire::list")] Vec<Namespace>),
     /// Deletes namespaces: all of them, or none. Answered with [`Reply::Done`].
     DeleteNamespaces(Vec<String>),
+    /// A change to tokens, policies or roles. Answered with [`Reply::Acl`].
+    Acl(acl::Command),
     /// A change to a variable. Answered as [`variables::Command`] says.
     Variable(variables::Command),
     /// Adds what the scope lacks of what it begins with. Answered with [`Reply::Done`].
@@ -50,6 +52,13 @@ pub enum Reply {
     Done {
         /// The state index of the change.
         index: u64,
+    },
+    /// Access control's answer.
+    Acl {
+        /// The state index of the change.
+        index: u64,
+        /// The answer.
+        reply: acl::Reply,
     },
     /// The variable as it is now; the state index of the change is its `modify_index`.
     Variable(#[serde(with = "wire")] Box<Variable>),
@@ -82,6 +91,7 @@ fn change(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Failure> {
         Command::UpsertNamespaces(namespaces) => {
             namespaces::upsert(txn, namespaces).map(|()| Reply::Done { index })
         }
+        Command::Acl(command) => acl::change(txn, command).map(|reply| Reply::Acl { index, reply }),
         Command::Variable(command) => variables::apply(txn, command),
         Command::Initialize { root_key, cluster_id } => {
             setup::initialize(txn, *root_key, cluster_id)?;

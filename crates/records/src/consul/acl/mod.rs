@@ -25,23 +25,24 @@ mod access;
 mod tree;
 
 pub(super) mod derived;
-mod duration;
 
 pub use access::{ANONYMOUS_ACCESSOR, Access, Denied, Resource};
 pub use authorizer::{Authorizer, DefaultPolicy};
 pub use builtin::{GLOBAL_MANAGEMENT_ID, GLOBAL_READ_ONLY_ID};
 pub use command::{Command, ManagementToken, Reply};
 pub use query::{
-    REDACTED, TokenFilter, last_change, next_expiration_ms, policies, policy, policy_by_name, redact, role,
-    role_by_name, roles, token, token_by_secret, tokens,
+    REDACTED, TokenFilter, last_change, policies, policy, policy_by_name, redact, role, role_by_name, roles,
+    token, token_by_secret, tokens,
 };
 pub use resolve::{Settings, Unresolved, resolve};
 pub use rules::{Error as RulesError, Rules};
 pub use setup::{bootstrap_refusal, bootstrapped_at, is_initialized};
 pub use vet::{Veto, keep_visible, vet_deregister, vet_kv, vet_register, vet_txn};
 
+pub use crate::acl::next_expiration_ms;
 pub use crate::hcl::{RULES_BYTES_MAX, Repeats};
 
+use crate::acl::is_uuid;
 use crate::{Error, Txn};
 use refusal::Failure;
 
@@ -81,15 +82,6 @@ fn change(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Failure> {
         Command::UpdateRole(new) => roles::update(txn, *new).map(role),
         Command::DeleteRole { id } => roles::delete(txn, &id).map(|()| Reply::Deleted),
     }
-}
-
-/// Whether a text has the form of a UUID: hex digits in groups of 8, 4, 4, 4 and 12.
-fn is_uuid(text: &str) -> bool {
-    let is_well_formed = |(place, byte): (usize, u8)| match place {
-        8 | 13 | 18 | 23 => byte == b'-',
-        _ => byte.is_ascii_hexdigit(),
-    };
-    text.len() == 36 && text.bytes().enumerate().all(is_well_formed)
 }
 
 /// Whether a text is made of what names of policies and roles are made of.

@@ -5,7 +5,7 @@
 use archive::consul::{AclPolicy, AclRole, AclToken, Link, kinds};
 
 use super::authorizer::Authorizer;
-use super::{derived, store};
+use super::store;
 use crate::consul::{Answer, indexes};
 use crate::{Error, Read};
 
@@ -117,15 +117,8 @@ pub fn last_change(read: &dyn Read) -> Result<u64, Error> {
     indexes::highest(read, &[TOKENS_TABLE, POLICIES_TABLE, ROLES_TABLE])
 }
 
-/// When the next token expires, in milliseconds since the Unix epoch: from then on
-/// [`super::Command::ReapTokens`] has something to do.
-pub fn next_expiration_ms(read: &dyn Read) -> Result<Option<u64>, Error> {
-    let suffixes = read.derived(&[derived::EXPIRATION])?;
-    Ok(suffixes.first().and_then(|suffix| derived::split_expiration(suffix)).map(|(at_ms, _)| at_ms))
-}
-
 pub(super) fn is_expired(token: &AclToken, now_ms: u64) -> bool {
-    derived::expires_ms(token).is_some_and(|at_ms| at_ms < now_ms)
+    crate::acl::is_expired(token.expiration_time, now_ms)
 }
 
 impl TokenFilter<'_> {

@@ -5,9 +5,9 @@
 
 use super::Reply;
 use super::builtin::RESERVED_PREFIX;
-use super::duration::GoDuration;
 use super::rules;
 use crate::Error;
+use crate::duration::GoDuration;
 use crate::quote::Quoted;
 
 /// A rule stands against the change.

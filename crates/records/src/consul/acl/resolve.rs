@@ -11,7 +11,7 @@ use super::authorizer::{Authorizer, DefaultPolicy};
 use super::builtin::{ANONYMOUS_SECRET, ROOTS, Template};
 use super::query::is_expired;
 use super::rules::{self, Rules};
-use super::{derived, store};
+use super::store;
 use crate::hcl::Repeats;
 use crate::quote::Quoted;
 use crate::{Error, Read};
@@ -69,7 +69,7 @@ pub fn resolve(
         _ => return Err(Unresolved::NotFound),
     };
     let rules = Gathering { read, datacenter: &settings.datacenter, rules: Rules::default() }.of(&token)?;
-    let expires_ms = derived::expires_ms(&token);
+    let expires_ms = crate::acl::at_ms(token.expiration_time);
     let authorizer = Authorizer::new(token.accessor_id, rules, settings.default, settings.key_list_policy);
     Ok(authorizer.expiring(expires_ms))
 }

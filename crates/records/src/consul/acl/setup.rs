@@ -8,7 +8,8 @@ use archive::consul::{AclPolicy, AclToken};
 use super::builtin::{self, ANONYMOUS_SECRET};
 use super::command::{ManagementToken, Reply};
 use super::refusal::{Failure, Refusal};
-use super::{derived, is_uuid, links, store, tokens};
+use super::{is_uuid, links, store, tokens};
+use crate::acl;
 use crate::consul::indexes;
 use crate::{Error, Read, Txn};
 
@@ -53,7 +54,7 @@ pub(super) fn initialize(txn: &mut Txn<'_>, management: Option<ManagementToken>)
     if let Some(ManagementToken { accessor, secret }) = management
         && store::token_by_secret(txn, &secret)?.is_none()
     {
-        if !derived::is_possible(&secret) {
+        if !acl::is_possible(&secret) {
             return Err(Refusal::ManagementSecret.into());
         }
         if !is_uuid(&accessor) || tokens::is_in_use(txn, &accessor)? {
@@ -124,7 +125,7 @@ fn ensure_policy(txn: &mut Txn<'_>, policy: AclPolicy) -> Result<(), Failure> {
 }
 
 fn put(txn: &mut Txn<'_>, mut token: AclToken) -> Result<AclToken, Failure> {
-    token.create_time = tokens::time(txn.at_ms());
+    token.create_time = acl::time(txn.at_ms());
     token.policies = links::policies(txn, token.policies)?;
     Ok(store::put_token(txn, token, None)?)
 }

@@ -7,21 +7,14 @@ use archive::msgpack::Time;
 
 use super::access::ANONYMOUS_ACCESSOR;
 use super::builtin::{RESERVED_PREFIX, ROOTS};
-use super::derived;
-use super::duration::GoDuration;
 use super::query::{TOKENS_TABLE, is_expired};
 use super::refusal::{Failure, Refusal};
 use super::{is_uuid, links, store};
+use crate::acl::{self, LIFE_MS_MAX, LIFE_MS_MIN, later, time};
 use crate::consul::indexes::touch;
+use crate::duration::GoDuration;
 use crate::quote::Quoted;
 use crate::{Error, Read, Txn};
-
-/// How long a token that expires can live, and how short, as genuine servers have it by default.
-const LIFE_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
-const LIFE_MS_MIN: u64 = 60 * 1_000;
-
-/// How many tokens one command reaps at most.
-const REAPED_MAX: usize = 4_096;
 
 const NS_PER_MS: i64 = 1_000_000;
 
@@ -86,13 +79,9 @@ pub(super) fn delete(txn: &mut Txn<'_>, accessor: &str, by: &str) -> Result<(), 
 
 /// Deletes expired tokens, those that expired first before the others. Returns how many.
 pub(super) fn reap(txn: &mut Txn<'_>) -> Result<u64, Error> {
-    let now_ms = txn.at_ms();
-    let suffixes = txn.derived(&[derived::EXPIRATION])?;
-    let expirations = suffixes.iter().filter_map(|suffix| derived::split_expiration(suffix));
-    let expired = expirations.take_while(|(at_ms, _)| *at_ms < now_ms).take(REAPED_MAX);
     let mut reaped = 0;
-    for (_, id) in expired {
-        reaped += u64::from(txn.remove(kinds::ACL_TOKEN, id)?);
+    for id in acl::expired(txn, txn.at_ms())? {
+        reaped += u64::from(txn.remove(kinds::ACL_TOKEN, &id)?);
     }
     if reaped > 0 {
         touch(txn, TOKENS_TABLE)?;
@@ -119,13 +108,13 @@ fn limit_life(token: &mut AclToken, now_ms: u64) -> Result<(), Refusal> {
     match token.expiration_ttl_ns {
         0 => {}
         ttl_ns @ ..0 => return Err(Refusal::NegativeTtl(GoDuration(ttl_ns))),
-        _ if derived::expires_ms(token).is_some() => return Err(Refusal::TtlAndTime),
+        _ if acl::at_ms(token.expiration_time).is_some() => return Err(Refusal::TtlAndTime),
         ttl_ns => {
             token.expiration_time = Some(later(time(now_ms), ttl_ns));
             token.expiration_ttl_ns = 0;
         }
     }
-    let Some(at_ms) = derived::expires_ms(token) else { return Ok(()) };
+    let Some(at_ms) = acl::at_ms(token.expiration_time) else { return Ok(()) };
     let life_ms = at_ms.checked_sub(now_ms).ok_or(Refusal::ExpiresInPast)?;
     let duration = |ms: u64| GoDuration(i64::try_from(ms).unwrap_or(i64::MAX).saturating_mul(NS_PER_MS));
     let found = duration(life_ms);
@@ -169,18 +158,4 @@ fn write(txn: &mut Txn<'_>, token: AclToken, before: Option<&AclToken>) -> Resul
 /// Whether both are the same moment, whatever zones they were written in.
 fn is_same(left: Time, right: Time) -> bool {
     (left.unix_s, left.nanos) == (right.unix_s, right.nanos)
-}
-
-/// A moment in UTC.
-pub(super) fn time(at_ms: u64) -> Time {
-    let seconds = i64::try_from(at_ms / 1_000).unwrap_or(i64::MAX);
-    Time::from_unix(seconds, (at_ms % 1_000) as u32 * 1_000_000)
-}
-
-fn later(time: Time, ns: i64) -> Time {
-    const NS_PER_S: i64 = 1_000_000_000;
-    let nanos = i64::from(time.nanos) + ns % NS_PER_S;
-    let seconds = time.unix_s.saturating_add(ns / NS_PER_S).saturating_add(nanos / NS_PER_S);
-    // At most 999,999,999: the remainder of a positive number.
-    Time::from_unix(seconds, (nanos % NS_PER_S) as u32)
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
 use crate::data_dir::{DataDir, Identity};
+use crate::digest::Digests;
 use crate::error::{self, Error, Kind, Result, blocking};
 use crate::machine::{ControlMachine, Images};
 use crate::metrics::Metrics;
@@ -48,6 +49,7 @@ struct Inner {
     free_bytes: AtomicU64,
     metrics: Arc<Metrics>,
     session_timers: SessionTimers,
+    digests: Digests,
     closing: watch::Sender<bool>,
 }
 
@@ -167,6 +169,7 @@ impl Node {
                 free_bytes,
                 metrics: Arc::default(),
                 session_timers: SessionTimers::default(),
+                digests: Digests::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -340,6 +343,10 @@ impl Node {
 
     pub(crate) fn session_timers(&self) -> &SessionTimers {
         &self.inner.session_timers
+    }
+
+    pub(crate) fn digests(&self) -> &Digests {
+        &self.inner.digests
     }
 
     pub(crate) fn measure_disk(&self) {

@@ -16,6 +16,7 @@ use crate::access::Known;
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
 use crate::data_dir::{DataDir, Identity};
+use crate::digest::Digests;
 use crate::error::{self, Error, Kind, Result, blocking};
 use crate::machine::{ControlMachine, Images};
 use crate::metrics::Metrics;
@@ -52,6 +53,7 @@ struct Inner {
     session_timers: Timers<String>,
     lock_timers: Timers<HeldLock>,
     known: Known,
+    digests: Digests,
     closing: watch::Sender<bool>,
 }
 
@@ -173,6 +175,7 @@ impl Node {
                 session_timers: Timers::default(),
                 lock_timers: Timers::default(),
                 known: Known::default(),
+                digests: Digests::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -354,6 +357,10 @@ impl Node {
 
     pub(crate) fn known(&self) -> &Known {
         &self.inner.known
+    }
+
+    pub(crate) fn digests(&self) -> &Digests {
+        &self.inner.digests
     }
 
     pub(crate) fn measure_disk(&self) {

@@ -41,7 +41,8 @@ pub struct RestoreRequest {
 }
 
 impl RestoreRequest {
-    /// Replaces `scope` under a task's name of our choice, on nobody's behalf, known records only.
+    /// Replaces `scope` under a task's name of our choice, on nobody's behalf, known records only, with
+    /// all keys.
     pub fn of(scope: Scope) -> RestoreRequest {
         RestoreRequest { scope, task: None, unknown_records: false, missing_keys: false, caller: None }
     }

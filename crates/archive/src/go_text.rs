@@ -1,7 +1,7 @@
 //! Text as Go writes it: JSON strings of `encoding/json`, and the `%q` of `fmt`.
 
 /// The text as a JSON string, harmless inside HTML too.
-pub(crate) fn json_string(text: &str) -> String {
+pub fn json_string(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         match character {

@@ -14,7 +14,7 @@ pub mod consul;
 
 pub mod nomad;
 
-mod go_text;
+pub mod go_text;
 
 #[cfg(feature = "testing")]
 pub mod testing;

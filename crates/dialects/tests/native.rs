@@ -104,7 +104,7 @@ async fn consuls_acl_holds_elsewhere_but_the_plan_tells_of_its_tokens() {
         ..AccessSettings::default()
     };
     let server = Server::with(access).await;
-    server.node.initialize_access().await.unwrap();
+    server.node.initialize().await.unwrap();
     let archive = server.get("/v1/scopes/consul/archive").await.body;
     let warnings = async |query: &str, secret: &str| {
         let request = Request::put(format!("/v1/scopes/consul/archive{query}"))

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use groups::Role;
 use records::consul::acl::{self, Authorizer, Command, DefaultPolicy, ManagementToken, Unresolved};
-use records::{Op, Reply, Scope, View, consul, nomad};
+use records::{Op, Scope, View, consul, nomad};
 use uuid::Uuid;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::node::Node;
 use crate::secret::Secret;
 
@@ -95,38 +95,14 @@ impl Node {
         acl::resolve(view, secret, self.now_ms(), &settings)
     }
 
-    /// Makes sure that built-in policies, the anonymous token and the operator's management token are there,
-    /// if access is controlled. Fails unless this node leads.
-    ///
-    /// Each start and each new leader does this, and so does each restore and undo, in the log entry that
-    /// commits it: what an archive lacks of these comes on top of it. The genuine server does the same in
-    /// several steps after a restore (`hashicorp/consul:agent/consul/leader.go`).
-    pub async fn initialize_access(&self) -> Result<()> {
-        if !self.settings().access.enabled {
-            return Ok(());
-        }
-        self.confirm_leader().await?;
-        let Some(initialize) = self.access_to_add(&self.records().view(Scope::Consul)?)? else {
-            return Ok(());
-        };
-        match self.propose(initialize).await?.1 {
-            Reply::Consul(consul::Reply::Acl(acl::Reply::Failed(why))) => {
-                Err(Error::new(Kind::Conflict, format!("initialize access control: {why}")))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Whether there ever was a first management token, so that nobody can ask for one any more.
     pub fn is_bootstrapped(&self) -> Result<bool> {
         Ok(acl::bootstrapped_at(&self.records().view(Scope::Consul)?)?.is_some())
     }
 
-    /// The change that adds what a generation lacks of all this, if it lacks anything.
+    /// The change that adds what a generation of the Consul scope lacks of built-in policies, the anonymous token
+    /// and the operator's management token, if it lacks anything and access is controlled.
     pub(crate) fn access_to_add(&self, view: &View) -> Result<Option<Op>> {
-        if view.scope() != Scope::Consul {
-            return Ok(None);
-        }
         let access = &self.settings().access;
         let secret = access.initial_management.as_ref().map(Secret::expose);
         if !access.enabled || acl::is_initialized(view, secret)? {
@@ -142,7 +118,7 @@ impl Node {
     /// Called on the leader, again and again: looks after a new leadership once, and after expired tokens.
     pub(crate) async fn keep_access(&self, memory: &mut AccessMemory) -> Result<()> {
         if !memory.is_initialized {
-            self.initialize_access().await?;
+            self.initialize().await?;
             memory.is_initialized = true;
         }
         for scope in Scope::ALL.into_iter().filter(|scope| self.controls_access(*scope)) {

@@ -8,6 +8,7 @@ mod bootstrap;
 mod catalog;
 mod clock;
 mod data_dir;
+mod digest;
 mod error;
 mod gauges;
 mod machine;
@@ -20,12 +21,15 @@ mod save;
 mod secret;
 mod sessions;
 mod settings;
+mod setup;
 mod stager;
 mod tasklog;
 mod tasks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod timers;
 mod upkeep;
+mod variables;
 
 pub use access::AccessSettings;
 pub use blobs::{Blob, Digest};
@@ -42,3 +46,4 @@ pub use save::{Capture, Consistency, Freshness};
 pub use secret::Secret;
 pub use settings::Settings;
 pub use tasks::{Failure, Step, Task, TaskKind, TaskState};
+pub use variables::Renewal;

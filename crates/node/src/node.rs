@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use groups::{Group, Log, Member, Network, NodeId, Setup, Timing};
+use records::nomad::variables::HeldLock;
 use records::store::{Disk, DiskOptions, Store};
 use records::{Command, Op, Position, Records, Reply, Scope, View};
 use serde::Serialize;
@@ -15,15 +16,16 @@ use crate::access::Known;
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
 use crate::data_dir::{DataDir, Identity};
+use crate::digest::Digests;
 use crate::error::{self, Error, Kind, Result, blocking};
 use crate::machine::{ControlMachine, Images};
 use crate::metrics::Metrics;
 use crate::peers::{NoPeers, Peers};
 use crate::save::{Capture, Consistency, Freshness};
-use crate::sessions::SessionTimers;
 use crate::settings::Settings;
 use crate::stager::Stager;
 use crate::tasks::{Registry, Running};
+use crate::timers::Timers;
 
 /// A node of a cluster. Cheap to clone.
 #[derive(Clone)]
@@ -48,8 +50,10 @@ struct Inner {
     names: tokio::sync::Mutex<()>,
     free_bytes: AtomicU64,
     metrics: Arc<Metrics>,
-    session_timers: SessionTimers,
+    session_timers: Timers<String>,
+    lock_timers: Timers<HeldLock>,
     known: Known,
+    digests: Digests,
     closing: watch::Sender<bool>,
 }
 
@@ -168,8 +172,10 @@ impl Node {
                 names: tokio::sync::Mutex::default(),
                 free_bytes,
                 metrics: Arc::default(),
-                session_timers: SessionTimers::default(),
+                session_timers: Timers::default(),
+                lock_timers: Timers::default(),
                 known: Known::default(),
+                digests: Digests::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -341,12 +347,20 @@ impl Node {
         &self.inner.tasks
     }
 
-    pub(crate) fn session_timers(&self) -> &SessionTimers {
+    pub(crate) fn session_timers(&self) -> &Timers<String> {
         &self.inner.session_timers
+    }
+
+    pub(crate) fn lock_timers(&self) -> &Timers<HeldLock> {
+        &self.inner.lock_timers
     }
 
     pub(crate) fn known(&self) -> &Known {
         &self.inner.known
+    }
+
+    pub(crate) fn digests(&self) -> &Digests {
+        &self.inner.digests
     }
 
     pub(crate) fn measure_disk(&self) {

@@ -34,14 +34,17 @@ pub struct RestoreRequest {
     pub task: Option<Uuid>,
     /// Whether record types that this release does not know are carried instead of refused.
     pub unknown_records: bool,
+    /// Whether variables may come that nobody could ever read, for want of the keys they are encrypted with.
+    pub missing_keys: bool,
     /// The secret of the scope's own token that asks, if one does: warnings tell what becomes of it.
     pub caller: Option<Secret>,
 }
 
 impl RestoreRequest {
-    /// Replaces `scope` under a task's name of our choice, on nobody's behalf, known records only.
+    /// Replaces `scope` under a task's name of our choice, on nobody's behalf, known records only, with
+    /// all keys.
     pub fn of(scope: Scope) -> RestoreRequest {
-        RestoreRequest { scope, task: None, unknown_records: false, caller: None }
+        RestoreRequest { scope, task: None, unknown_records: false, missing_keys: false, caller: None }
     }
 }
 
@@ -156,9 +159,10 @@ impl Node {
             unknown_records: request.unknown_records,
         };
         let (commit, archive, image) = self.stage_everywhere(commit, blob, &running).await?;
+        let image = self.check_keys(image, request.missing_keys).await?;
         let mut warnings = archive.warnings;
         warnings.extend(self.access_warnings(&image, request.caller.as_ref())?);
-        let then = self.access_to_add(&image)?;
+        let then = self.to_add(&image)?;
         drop(image);
         fail::fail_point!("restore::staged");
         running.step(Step::Commit, None)?;
@@ -187,7 +191,8 @@ impl Node {
         };
         let (mut archive, staged) =
             self.unpack(request.scope, blob, request.unknown_records, &running).await?;
-        archive.warnings.extend(self.access_warnings(&staged.view()?, request.caller.as_ref())?);
+        let image = self.check_keys(staged.view()?, request.missing_keys).await?;
+        archive.warnings.extend(self.access_warnings(&image, request.caller.as_ref())?);
         let current_index = seen.view.state().index;
         Ok(Plan { scope: request.scope, current_index, current: seen.view.totals()?, archive })
     }
@@ -211,7 +216,7 @@ impl Node {
                 async move {
                     fail::fail_point!("undo::begun");
                     let then = match node.records().previous_view(scope)? {
-                        Some(view) => node.access_to_add(&view)?,
+                        Some(view) => node.to_add(&view)?,
                         None => None,
                     };
                     let (_, reply) = node.propose_with(Op::Undo { scope, image: previous }, then).await?;

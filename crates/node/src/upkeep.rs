@@ -75,6 +75,7 @@ impl Node {
             tracing::warn!(%error, "look after access control; trying again");
         }
         self.end_sessions().await?;
+        self.end_locks().await?;
         self.forget_previous().await?;
         self.forget_tasks().await?;
         self.reap_tombstones(memory).await

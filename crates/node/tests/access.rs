@@ -53,7 +53,7 @@ async fn start(access: AccessSettings) -> Alone {
     let parts = Parts { clock, timing: timing(), ..Parts::alone() };
     let node = Node::open(Settings { access, ..Settings::new(dir.path()) }, parts).await.unwrap();
     node.wait_for_leader().await.unwrap();
-    node.initialize_access().await.unwrap();
+    node.initialize().await.unwrap();
     Alone { node, now_ms, _dir: dir }
 }
 
@@ -126,7 +126,7 @@ async fn every_new_leader_brings_back_what_is_missing() {
 async fn no_replica_ever_shows_a_restored_state_without_the_operators_token() {
     let cluster = Cluster::start_with(3, denying(Some(ROOT))).await.unwrap();
     let leader = cluster.leader().await;
-    leader.initialize_access().await.unwrap();
+    leader.initialize().await.unwrap();
     create(&leader, token(2, GLOBAL_MANAGEMENT_ID, 0)).await;
     let restored = restore(&leader, Scope::Consul, bare()).await.unwrap();
     assert_eq!(restored.warnings, Vec::<String>::new(), "the operator's own token is not lost");
@@ -153,7 +153,7 @@ async fn an_undo_into_a_time_before_access_control_adds_it() {
         let settings = Settings { access, ..Settings::new(dir.path()) };
         let node = Node::open(settings, Parts { timing: timing(), ..Parts::alone() }).await.unwrap();
         node.wait_for_leader().await.unwrap();
-        node.initialize_access().await.unwrap();
+        node.initialize().await.unwrap();
         node
     };
     let node = open(AccessSettings::default()).await;

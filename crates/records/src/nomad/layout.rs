@@ -2,15 +2,15 @@
 //!
 //! What is in a namespace is stored under the namespace, a zero byte and its id there: all namespaces are served.
 //!
-//! Derived keys that begin with 10, 12 or 13 are those of [`super::acl`].
+//! Derived keys that begin with 10, 12 or 13 are those of [`super::acl`]; those with 20 tell which variables are locked.
 
 use std::fmt::Display;
 
 use archive::msgpack::{self, Cursor};
-use archive::nomad::{Namespace, identity, kinds};
+use archive::nomad::{Namespace, RootKey, Variable, VariablesQuota, identity, kinds};
 use archive::state::Id;
 
-use super::{acl, indexes};
+use super::{acl, indexes, variables};
 use crate::ID_BYTES_MAX;
 use crate::key::{Derived, Key};
 
@@ -34,6 +34,7 @@ pub(super) fn in_namespace(namespace: &str, id: &[u8]) -> Vec<u8> {
 
 /// What is derived from a record. Fails on records that queries could not decode later.
 pub(crate) fn derived(kind: u8, bytes: &[u8]) -> Result<Derived, String> {
+    let mut keys = Vec::new();
     let index = match kind {
         kinds::INDEX => indexes::entry(bytes).map_err(text)?.value,
         kinds::NAMESPACE => {
@@ -41,9 +42,22 @@ pub(crate) fn derived(kind: u8, bytes: &[u8]) -> Result<Derived, String> {
             namespace.create_index.max(namespace.modify_index)
         }
         kinds::ACL_TOKEN | kinds::ACL_POLICY | kinds::ACL_ROLE => return acl::derived::of(kind, bytes),
+        kinds::VARIABLE => {
+            let variable = Variable::decode(bytes).map_err(text)?;
+            keys = variables::derived(&variable);
+            variable.create_index.max(variable.modify_index)
+        }
+        kinds::VARIABLES_QUOTA => {
+            let quota = VariablesQuota::decode(bytes).map_err(text)?;
+            quota.create_index.max(quota.modify_index)
+        }
+        kinds::ROOT_KEY => {
+            let root_key = RootKey::decode(bytes).map_err(text)?;
+            root_key.create_index.max(root_key.modify_index)
+        }
         _ => highest_index(kind, bytes).map_err(text)?,
     };
-    Ok(Derived { keys: Vec::new(), index })
+    Ok(Derived { keys, index })
 }
 
 /// The highest index among the fields that carry one; 0 for records that are not known to be such maps.

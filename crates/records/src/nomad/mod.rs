@@ -3,18 +3,22 @@
 //! Genuine behaviour, bit by bit: every rule names the file of the genuine server that it follows.
 
 pub mod acl;
+pub mod keyring;
+pub mod variables;
 
 mod indexes;
 mod layout;
 mod namespaces;
 mod refusal;
+mod setup;
 
-use archive::nomad::Namespace;
+use archive::nomad::{Namespace, RootKey, Variable};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use layout::{NOTES, derived, key};
 pub use namespaces::{DEFAULT_NAMESPACE, namespace, namespaces};
 pub use refusal::Refusal;
+pub use setup::is_initialized;
 
 use crate::wire;
 use crate::{Error, Txn};
@@ -29,6 +33,16 @@ pub enum Command {
     DeleteNamespaces(Vec<String>),
     /// A change to tokens, policies or roles. Answered with [`Reply::Acl`].
     Acl(acl::Command),
+    /// A change to a variable. Answered as [`variables::Command`] says.
+    Variable(variables::Command),
+    /// Adds what the scope lacks of what it begins with. Answered with [`Reply::Done`].
+    Initialize {
+        /// A root key, for want of one that can be used.
+        #[serde(with = "wire")]
+        root_key: Box<RootKey>,
+        /// The cluster's id, a UUID, for want of one.
+        cluster_id: String,
+    },
 }
 
 /// The answer to a command.
@@ -46,6 +60,11 @@ pub enum Reply {
         /// The answer.
         reply: acl::Reply,
     },
+    /// The variable as it is now; the state index of the change is its `modify_index`.
+    Variable(#[serde(with = "wire")] Box<Variable>),
+    /// Nothing was changed: this variable stood in the way. It has neither data nor indexes if there is none, or if
+    /// somebody else holds its lock.
+    Conflict(#[serde(with = "wire")] Box<Variable>),
     /// The command breaks a rule and changed nothing.
     Refused(Refusal),
 }
@@ -73,6 +92,16 @@ fn change(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Failure> {
             namespaces::upsert(txn, namespaces).map(|()| Reply::Done { index })
         }
         Command::Acl(command) => acl::change(txn, command).map(|reply| Reply::Acl { index, reply }),
+        Command::Variable(command) => variables::apply(txn, command),
+        Command::Initialize { root_key, cluster_id } => {
+            setup::initialize(txn, *root_key, cluster_id)?;
+            Ok(Reply::Done { index })
+        }
         Command::DeleteNamespaces(names) => namespaces::delete(txn, &names).map(|()| Reply::Done { index }),
     }
+}
+
+/// A time as Nomad's records have it: in nanoseconds since 1970.
+fn time_ns(at_ms: u64) -> i64 {
+    i64::try_from(at_ms.saturating_mul(1_000_000)).unwrap_or(i64::MAX)
 }

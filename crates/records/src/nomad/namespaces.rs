@@ -5,7 +5,7 @@
 
 use archive::nomad::{Namespace, kinds};
 
-use super::indexes::{self, touch};
+use super::indexes;
 use super::refusal::{Failure, Refusal};
 use super::{Answer, layout};
 use crate::{Error, Read, Txn, error};
@@ -45,7 +45,7 @@ pub(super) fn upsert(txn: &mut Txn<'_>, namespaces: Vec<Namespace>) -> Result<()
         check(&namespace)?;
         put(txn, namespace)?;
     }
-    Ok(touch(txn, TABLE)?)
+    Ok(touch(txn)?)
 }
 
 pub(super) fn delete(txn: &mut Txn<'_>, names: &[String]) -> Result<(), Failure> {
@@ -68,11 +68,11 @@ pub(super) fn delete(txn: &mut Txn<'_>, names: &[String]) -> Result<(), Failure>
         }
         txn.remove(kinds::NAMESPACE, name.as_bytes())?;
     }
-    Ok(touch(txn, TABLE)?)
+    Ok(touch(txn)?)
 }
 
 /// Stores a namespace; indexes and hash of the given one are not looked at.
-fn put(txn: &mut Txn<'_>, namespace: Namespace) -> Result<(), Error> {
+pub(super) fn put(txn: &mut Txn<'_>, namespace: Namespace) -> Result<(), Error> {
     let before = txn.get(kinds::NAMESPACE, namespace.name.as_bytes())?;
     let create_index = match &before {
         Some(bytes) => decode(bytes)?.create_index,
@@ -83,6 +83,11 @@ fn put(txn: &mut Txn<'_>, namespace: Namespace) -> Result<(), Error> {
     let bytes = namespace.encode_over(before.as_deref().unwrap_or_default());
     let id = namespace.name.clone();
     txn.put(kinds::NAMESPACE, id.as_bytes(), bytes.into())
+}
+
+/// Moves the index of the namespaces to the command being applied.
+pub(super) fn touch(txn: &mut Txn<'_>) -> Result<(), Error> {
+    indexes::touch(txn, TABLE)
 }
 
 fn check(namespace: &Namespace) -> Result<(), Refusal> {

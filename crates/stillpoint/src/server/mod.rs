@@ -65,7 +65,7 @@ async fn open_and_serve(args: &ServerArgs, config: &Config) -> anyhow::Result<Ex
 /// served before.
 async fn make_ready(node: &Node) -> node::Result<()> {
     node.wait_for_leader().await?;
-    match node.initialize_access().await {
+    match node.initialize().await {
         Err(error) if error.kind() == node::Kind::NotLeader => Ok(()),
         initialized => initialized,
     }

@@ -3,6 +3,7 @@
 pub mod consul;
 mod http;
 pub mod native;
+pub mod nomad;
 mod request;
 
 pub use http::Outgoing;

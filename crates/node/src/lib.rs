@@ -8,6 +8,7 @@ mod bootstrap;
 mod catalog;
 mod clock;
 mod data_dir;
+mod digest;
 mod error;
 mod gauges;
 mod machine;

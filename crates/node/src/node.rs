@@ -15,6 +15,7 @@ use crate::access::Known;
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
 use crate::data_dir::{DataDir, Identity};
+use crate::digest::Digests;
 use crate::error::{self, Error, Kind, Result, blocking};
 use crate::machine::{ControlMachine, Images};
 use crate::metrics::Metrics;
@@ -50,6 +51,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     session_timers: SessionTimers,
     known: Known,
+    digests: Digests,
     closing: watch::Sender<bool>,
 }
 
@@ -170,6 +172,7 @@ impl Node {
                 metrics: Arc::default(),
                 session_timers: SessionTimers::default(),
                 known: Known::default(),
+                digests: Digests::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -347,6 +350,10 @@ impl Node {
 
     pub(crate) fn known(&self) -> &Known {
         &self.inner.known
+    }
+
+    pub(crate) fn digests(&self) -> &Digests {
+        &self.inner.digests
     }
 
     pub(crate) fn measure_disk(&self) {

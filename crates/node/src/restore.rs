@@ -34,14 +34,17 @@ pub struct RestoreRequest {
     pub task: Option<Uuid>,
     /// Whether record types that this release does not know are carried instead of refused.
     pub unknown_records: bool,
+    /// Whether variables may come that nobody could ever read, for want of the keys they are encrypted with.
+    pub missing_keys: bool,
     /// The secret of the scope's own token that asks, if one does: warnings tell what becomes of it.
     pub caller: Option<Secret>,
 }
 
 impl RestoreRequest {
-    /// Replaces `scope` under a task's name of our choice, on nobody's behalf, known records only.
+    /// Replaces `scope` under a task's name of our choice, on nobody's behalf, known records only, with
+    /// all keys.
     pub fn of(scope: Scope) -> RestoreRequest {
-        RestoreRequest { scope, task: None, unknown_records: false, caller: None }
+        RestoreRequest { scope, task: None, unknown_records: false, missing_keys: false, caller: None }
     }
 }
 

@@ -8,7 +8,7 @@ use archive::hashicorp::{self, Compression};
 use archive::state::{self, Product};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
-use records::View;
+use records::{Scope, ScopeState, View};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -76,6 +76,16 @@ impl Capture {
     /// The archive's metadata.
     pub fn meta(&self) -> &hashicorp::Meta {
         &self.meta
+    }
+
+    /// What it is a capture of.
+    pub(crate) fn scope(&self) -> Scope {
+        self.view.scope()
+    }
+
+    /// Where the scope stood.
+    pub(crate) fn state(&self) -> &ScopeState {
+        self.view.state()
     }
 
     /// The state index of the view.

@@ -11,12 +11,16 @@ use crate::access::AccessSettings;
 pub struct Settings {
     /// Where everything lies.
     pub data_dir: PathBuf,
-    /// The name shown to people and in Consul's answers.
+    /// The name shown to people and in Consul's and Nomad's answers.
     pub node_name: String,
     /// Our own datacenter.
     pub datacenter: String,
     /// Other datacenters by name: the URL of a Consul API there.
     pub datacenters: BTreeMap<String, String>,
+    /// Our own region, as Nomad calls it.
+    pub region: String,
+    /// Other regions by name: the URL of a Nomad API there.
+    pub regions: BTreeMap<String, String>,
     /// The address other nodes and archives know this node by.
     pub address: String,
     /// Who may do what in the Consul scope.
@@ -41,6 +45,8 @@ impl Settings {
             node_name: "stillpoint".to_owned(),
             datacenter: "dc1".to_owned(),
             datacenters: BTreeMap::new(),
+            region: "global".to_owned(),
+            regions: BTreeMap::new(),
             address: "127.0.0.1:7400".to_owned(),
             access: AccessSettings::default(),
             nomad_access: false,

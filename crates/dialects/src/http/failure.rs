@@ -43,6 +43,11 @@ impl Failure {
         Failure { kind: Kind::TooLarge, status: StatusCode::PAYLOAD_TOO_LARGE, text: text.into() }
     }
 
+    /// A method that the endpoint does not take: 405.
+    pub(crate) fn wrong_method(text: impl Into<String>) -> Failure {
+        Failure { kind: Kind::Invalid, status: StatusCode::METHOD_NOT_ALLOWED, text: text.into() }
+    }
+
     /// What the genuine server answers with 500, which is nearly everything.
     pub(crate) fn genuine(kind: Kind, text: impl Into<String>) -> Failure {
         Failure { kind, status: StatusCode::INTERNAL_SERVER_ERROR, text: text.into() }
@@ -51,6 +56,11 @@ impl Failure {
     /// What we don't do: 501.
     pub(crate) fn unserved(text: impl Into<String>) -> Failure {
         Failure { kind: Kind::Unsupported, status: StatusCode::NOT_IMPLEMENTED, text: text.into() }
+    }
+
+    /// The same refusal, its sentence led in by `context`.
+    pub(crate) fn in_context(self, context: &str) -> Failure {
+        Failure { text: format!("{context}{}", self.text), ..self }
     }
 
     /// A reply that the state machine never gives to what was asked: a bug of ours.

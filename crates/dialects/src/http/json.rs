@@ -26,6 +26,11 @@ pub(crate) fn json_body(body: impl Into<Body>) -> Response {
 
 /// The bytes that `golang/go:src/encoding/json` gives the value.
 pub(crate) fn render(is_pretty: bool, value: &impl Serialize) -> Vec<u8> {
+    escape_html(render_plain(is_pretty, value))
+}
+
+/// The same with nothing escaped that would mean something inside HTML only.
+pub(crate) fn render_plain(is_pretty: bool, value: &impl Serialize) -> Vec<u8> {
     let mut json = Vec::new();
     let written = if is_pretty {
         let formatter = PrettyFormatter::with_indent(b"    ");
@@ -34,7 +39,7 @@ pub(crate) fn render(is_pretty: bool, value: &impl Serialize) -> Vec<u8> {
         value.serialize(&mut Serializer::new(&mut json))
     };
     written.expect("plain data, written to memory");
-    escape_html(json)
+    json
 }
 
 /// Go escapes what would mean something inside HTML. All of it can only stand within strings.

@@ -15,15 +15,12 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'
 impl Query {
     /// Decodes a query; `None` if an escape in it is invalid, or if pairs are separated by semicolons.
     pub(crate) fn parse(raw: &str) -> Option<Query> {
-        let pairs = raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let decode = |text: &str| {
-                let bytes = unescape(text.replace('+', " ").as_bytes())?;
-                Some(String::from_utf8_lossy(&bytes).into_owned())
-            };
-            if pair.contains(';') { None } else { Some((decode(name)?, decode(value)?)) }
-        });
-        pairs.collect::<Option<_>>().map(Query)
+        pairs(raw).collect::<Option<_>>().map(Query)
+    }
+
+    /// Decodes a query without the pairs that can't be decoded.
+    pub(crate) fn lenient(raw: &str) -> Query {
+        Query(pairs(raw).flatten().collect())
     }
 
     /// Whether the name is there, with or without a value.
@@ -60,6 +57,17 @@ impl Query {
         let pairs = pairs.into_iter().map(|(name, value)| format!("{}={}", escape(name), escape(value)));
         pairs.collect::<Vec<_>>().join("&")
     }
+}
+
+fn pairs(raw: &str) -> impl Iterator<Item = Option<(String, String)>> {
+    raw.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let decode = |text: &str| {
+            let bytes = unescape(text.replace('+', " ").as_bytes())?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        };
+        if pair.contains(';') { None } else { Some((decode(name)?, decode(value)?)) }
+    })
 }
 
 /// Resolves `%XX`, once; `None` if one is invalid.
@@ -108,6 +116,8 @@ mod tests {
         for raw in ["a=%", "a=%2", "%zz=1", "a=1;b=2"] {
             assert_eq!(Query::parse(raw), None, "{raw}");
         }
+        let rest = Query::lenient("a=%&b=1;c=2&d=3");
+        assert!(!rest.has("a") && !rest.has("b") && rest.get("d") == Some("3"));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(super) struct RestoreParams {
     pub(super) dry_run: bool,
     #[serde(default)]
     pub(super) allow_unknown_records: bool,
+    #[serde(default)]
+    pub(super) allow_missing_keys: bool,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +92,13 @@ pub(super) async fn restore(
         Some(secret) => Some(secret.to_str().map_err(|_| invalid(format!("{header} is no text")))?.into()),
         None => None,
     };
-    let request = RestoreRequest { scope, task, unknown_records: params.allow_unknown_records, caller };
+    let request = RestoreRequest {
+        scope,
+        task,
+        unknown_records: params.allow_unknown_records,
+        missing_keys: params.allow_missing_keys,
+        caller,
+    };
     run(&node, request, Origin::Body(stream(body)), params.dry_run).await
 }
 

@@ -76,7 +76,10 @@ pub(super) async fn restore(
     Params(params): Params<RestoreParams>,
 ) -> Reply {
     let blob = node.snapshot(scope, &name)?.blob()?;
-    let request =
-        RestoreRequest { unknown_records: params.allow_unknown_records, ..RestoreRequest::of(scope) };
+    let request = RestoreRequest {
+        unknown_records: params.allow_unknown_records,
+        missing_keys: params.allow_missing_keys,
+        ..RestoreRequest::of(scope)
+    };
     archive::run(&node, request, Origin::Stored(blob), params.dry_run).await
 }

@@ -8,6 +8,7 @@ mod time;
 
 use std::collections::BTreeMap;
 
+use archive::state::Bytes;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::ser::{SerializeMap, SerializeSeq};
@@ -133,6 +134,24 @@ impl Shape for Option<Vec<u8>> {
 
     fn is_empty(&self) -> bool {
         self.as_ref().is_none_or(Vec::is_empty)
+    }
+}
+
+/// The same, of records that tell nil from empty bytes.
+impl Shape for Option<Bytes> {
+    fn read(value: Value) -> Result<Option<Bytes>, String> {
+        Ok(Option::<Vec<u8>>::read(value)?.map(Bytes))
+    }
+
+    fn show<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Some(Bytes(bytes)) => serializer.serialize_str(&BASE64_STANDARD.encode(bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.as_ref().is_none_or(|Bytes(bytes)| bytes.is_empty())
     }
 }
 

@@ -1,0 +1,80 @@
+//! The Nomad dialect. Translates; decides nothing.
+//!
+//! * `GET|PUT|POST /v1/operator/snapshot` -- save and restore; `?stale` lets any node save
+//! * `GET /v1/namespaces`, `GET|PUT|POST|DELETE /v1/namespace/{name}`, `PUT|POST /v1/namespace` -- namespaces
+//! * `GET /v1/status/{leader,peers}`, `/v1/operator/raft/configuration`, `/v1/regions`,
+//!   `/v1/agent/{self,members,health}` -- who serves
+//! * every other endpoint of the genuine server -- 501, by name
+//!
+//! Nothing is scheduled here: what clients put is kept, saved and restored.
+
+mod access;
+mod agent;
+mod elsewhere;
+mod guard;
+mod namespaces;
+mod operation;
+mod params;
+mod reads;
+mod reply;
+mod snapshot;
+mod status;
+mod unserved;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, put};
+use node::Node;
+
+pub use operation::operation;
+
+use crate::http::forward::Forwarder;
+use crate::http::{Outgoing, Routes};
+use guard::Gate;
+
+/// What every handler has at hand.
+#[derive(Clone)]
+struct App {
+    node: Node,
+    forwarder: Forwarder,
+}
+
+/// The routes of the Nomad API. `outgoing` is for the connections to other regions.
+pub fn routes(node: Node, outgoing: Outgoing) -> Router {
+    let app = App { node, forwarder: Forwarder::new(outgoing) };
+    served(&app).router.fallback(unserved::answer).with_state(app)
+}
+
+/// The paths that have a handler, as patterns: for tests that must not miss one.
+pub fn served_paths(node: Node, outgoing: Outgoing) -> Vec<String> {
+    served(&App { node, forwarder: Forwarder::new(outgoing) }).paths
+}
+
+fn served(app: &App) -> Routes<App> {
+    // The outer layer comes last: what it refuses never reaches another region.
+    let here =
+        |allow, methods: MethodRouter<App>| methods.layer(from_fn_with_state(Gate { allow }, guard::pass));
+    let anywhere = |allow, methods: MethodRouter<App>| {
+        here(allow, methods.layer(from_fn_with_state(app.clone(), elsewhere::pass)))
+    };
+    let snapshot = get(snapshot::save).put(snapshot::restore).post(snapshot::restore);
+    Routes::default()
+        .route("/v1/operator/snapshot", anywhere("GET,PUT,POST", snapshot))
+        .route("/v1/operator/raft/configuration", anywhere("GET", get(status::raft_configuration)))
+        .route("/v1/status/leader", anywhere("GET", get(status::leader)))
+        .route("/v1/status/peers", anywhere("GET", get(status::peers)))
+        .route("/v1/regions", anywhere("GET", get(status::regions)))
+        .route("/v1/agent/self", here("GET", get(agent::this)))
+        .route("/v1/agent/members", here("GET", get(agent::members)))
+        .route("/v1/agent/health", here("GET", get(agent::health)))
+        .merge(namespaces(anywhere))
+}
+
+fn namespaces(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes<App> {
+    let one =
+        || get(namespaces::read).put(namespaces::write).post(namespaces::write).delete(namespaces::delete);
+    Routes::default()
+        .route("/v1/namespaces", through("GET", get(namespaces::list)))
+        .route("/v1/namespace", through("PUT,POST", put(namespaces::create).post(namespaces::create)))
+        .below("/v1/namespace/", || through("GET,PUT,POST,DELETE", one()))
+}

@@ -12,6 +12,7 @@ mod access;
 mod agent;
 mod elsewhere;
 mod guard;
+mod jobs;
 mod namespaces;
 mod operation;
 mod params;

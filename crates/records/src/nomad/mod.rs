@@ -5,6 +5,7 @@
 pub mod acl;
 
 mod indexes;
+pub mod jobs;
 mod layout;
 mod namespaces;
 mod refusal;
@@ -27,6 +28,8 @@ pub enum Command {
     UpsertNamespaces(#[serde(with = "wire::list")] Vec<Namespace>),
     /// Deletes namespaces: all of them, or none. Answered with [`Reply::Done`].
     DeleteNamespaces(Vec<String>),
+    /// A change to jobs.
+    Jobs(jobs::Command),
 }
 
 /// The answer to a command.
@@ -36,6 +39,13 @@ pub enum Reply {
     Done {
         /// The state index of the change.
         index: u64,
+    },
+    /// A job was registered, stopped or purged.
+    Job {
+        /// The state index of the change; that of the job, if nothing had to be changed; 0 if there was no job.
+        index: u64,
+        /// The job's.
+        job_modify_index: u64,
     },
     /// The command breaks a rule and changed nothing.
     Refused(Refusal),
@@ -63,6 +73,7 @@ fn change(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Failure> {
         Command::UpsertNamespaces(namespaces) => {
             namespaces::upsert(txn, namespaces).map(|()| Reply::Done { index })
         }
+        Command::Jobs(command) => jobs::apply(txn, command),
         Command::DeleteNamespaces(names) => namespaces::delete(txn, &names).map(|()| Reply::Done { index }),
     }
 }

@@ -14,6 +14,7 @@ mod acl;
 mod agent;
 mod elsewhere;
 mod guard;
+mod jobs;
 mod namespaces;
 mod operation;
 mod params;

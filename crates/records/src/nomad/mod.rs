@@ -7,6 +7,7 @@ pub mod keyring;
 pub mod variables;
 
 mod indexes;
+pub mod jobs;
 mod layout;
 mod namespaces;
 mod refusal;
@@ -43,6 +44,8 @@ pub enum Command {
         /// The cluster's id, a UUID, for want of one.
         cluster_id: String,
     },
+    /// A change to jobs.
+    Jobs(jobs::Command),
 }
 
 /// The answer to a command.
@@ -65,6 +68,13 @@ pub enum Reply {
     /// Nothing was changed: this variable stood in the way. It has neither data nor indexes if there is none, or if
     /// somebody else holds its lock.
     Conflict(#[serde(with = "wire")] Box<Variable>),
+    /// A job was registered, stopped or purged.
+    Job {
+        /// The state index of the change; that of the job, if nothing had to be changed; 0 if there was no job.
+        index: u64,
+        /// The job's.
+        job_modify_index: u64,
+    },
     /// The command breaks a rule and changed nothing.
     Refused(Refusal),
 }
@@ -97,6 +107,7 @@ fn change(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Failure> {
             setup::initialize(txn, *root_key, cluster_id)?;
             Ok(Reply::Done { index })
         }
+        Command::Jobs(command) => jobs::apply(txn, command),
         Command::DeleteNamespaces(names) => namespaces::delete(txn, &names).map(|()| Reply::Done { index }),
     }
 }

@@ -39,6 +39,28 @@ pub(crate) struct Options {
     /// How long each measurement of writes lasts, in seconds.
     #[arg(long, default_value = "4", value_parser = seconds)]
     seconds: Duration,
+    /// Measure only these, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+}
+
+/// What can be measured alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Part {
+    /// Memory while saving and restoring.
+    Memory,
+    /// Speed of saves and restores.
+    Snapshots,
+    /// Durable writes a second.
+    Writes,
+    /// How long a write takes while the server saves or restores.
+    Writers,
+}
+
+impl Options {
+    fn measures(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

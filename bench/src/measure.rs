@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::Options;
 use crate::bare::{Bare, FileLog, RedbLog};
 use crate::http::{self, Connection, Saved};
 use crate::server::{Peak, Server};
 use crate::state::Archive;
 use crate::writers::{Latencies, throughput};
+use crate::{Options, Part};
 
 /// Clients of the busy case.
 pub(crate) const CLIENTS: u64 = 64;
@@ -22,7 +22,7 @@ pub(crate) struct Figures {
     pub(crate) saves: Vec<Paired<Saved>>,
     pub(crate) restores: Vec<Paired<Duration>>,
     pub(crate) writes: Vec<Writes>,
-    pub(crate) latencies: Vec<(Latencies, Latencies)>,
+    pub(crate) writers: Vec<Writers>,
     pub(crate) memory: Vec<Memory>,
 }
 
@@ -42,6 +42,14 @@ pub(crate) struct Writes {
     pub(crate) file_one: f64,
 }
 
+/// What a steady writer sees while the server does this or that.
+#[derive(Default)]
+pub(crate) struct Writers {
+    pub(crate) idle: Latencies,
+    pub(crate) saving: Latencies,
+    pub(crate) restoring: Latencies,
+}
+
 /// Memory of the server around a state of this size.
 pub(crate) struct Memory {
     pub(crate) state_bytes: u64,
@@ -55,25 +63,35 @@ pub(crate) fn all(options: &Options) -> anyhow::Result<Figures> {
     let dir = dir.path();
     tell("making the archive");
     let archive = Archive::make(&dir.join("state.snap"), options.keys)?;
-    let mut memory = vec![measure_memory(options, dir, &archive)?];
-    if options.large_mib > 0 {
+    let mut memory = Vec::new();
+    if options.measures(Part::Memory) {
+        memory.push(measure_memory(options, dir, &archive)?);
+    }
+    if options.measures(Part::Memory) && options.large_mib > 0 {
         let keys = Archive::keys_for(options.large_mib << 20)?;
         memory.push(measure_memory(options, dir, &Archive::make(&dir.join("large.snap"), keys)?)?);
     }
     tell("loading");
     let server = Server::start(&options.server, &dir.join("data"))?;
     http::restore(server.consul, &archive.path)?;
-    let (saves, restores) = measure_snapshots(options, dir, &server, &archive)?;
+    let (mut saves, mut restores) = (Vec::new(), Vec::new());
+    if options.measures(Part::Snapshots) {
+        (saves, restores) = measure_snapshots(options, dir, &server, &archive)?;
+    }
     let mut writes = Vec::new();
-    let mut latencies = Vec::new();
+    let mut writers = Vec::new();
     for run in 1..=options.runs {
-        tell(&format!("run {run}: writes"));
-        writes.push(measure_writes(&server, dir, options.seconds)?);
-        let idle = Latencies::idle(server.consul, options.seconds)?;
-        latencies.push((idle, Latencies::while_saving(server.consul, options.seconds)?));
+        if options.measures(Part::Writes) {
+            tell(&format!("run {run}: writes"));
+            writes.push(measure_writes(&server, dir, options.seconds)?);
+        }
+        if options.measures(Part::Writers) {
+            tell(&format!("run {run}: a writer during saves and restores"));
+            writers.push(measure_writers(&server, &archive, options.seconds)?);
+        }
     }
     server.stop()?;
-    Ok(Figures { archive, saves, restores, writes, latencies, memory })
+    Ok(Figures { archive, saves, restores, writes, writers, memory })
 }
 
 type Snapshots = (Vec<Paired<Saved>>, Vec<Paired<Duration>>);
@@ -122,6 +140,19 @@ fn measure_writes(server: &Server, dir: &Path, lasts: Duration) -> anyhow::Resul
         redb_many: mean(sum.redb_many),
         many_clients: mean(sum.many_clients),
     })
+}
+
+/// In many short turns, as a percentile tells most about the worst of moments.
+fn measure_writers(server: &Server, archive: &Archive, lasts: Duration) -> anyhow::Result<Writers> {
+    let address = server.consul;
+    let turn = lasts / 2;
+    let mut writers = Writers::default();
+    for _ in 0..TURNS {
+        writers.idle.add_idle(address, turn)?;
+        writers.saving.add_during(address, turn, || http::save(address).map(drop))?;
+        writers.restoring.add_during(address, turn, || http::restore(address, &archive.path).map(drop))?;
+    }
+    Ok(writers)
 }
 
 /// A server that was started on the state and has its caches full, but has neither saved nor restored: what

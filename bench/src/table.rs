@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::measure::{CLIENTS, Figures, Memory};
+use crate::measure::{CLIENTS, Figures, Memory, Writers};
 use crate::server::Peak;
 use crate::writers::Latencies;
 
@@ -11,7 +11,13 @@ const HEAD: &str = "| | Stillpoint | beside it, in the same run | ratio | target
 impl Figures {
     /// The table. Ratios are medians of each run's own ratio.
     pub(crate) fn table(&self) -> String {
-        let rows = [self.snapshots(), self.memory(), self.writes(), self.latencies()].concat();
+        let parts = [
+            (self.saves.is_empty(), self.snapshots()),
+            (self.memory.is_empty(), self.memory()),
+            (self.writes.is_empty(), self.writes()),
+            (self.writers.is_empty(), self.writers()),
+        ];
+        let rows = parts.into_iter().filter(|(is_empty, _)| !is_empty).flat_map(|(_, rows)| rows);
         rows.into_iter().fold(HEAD.to_owned(), |table, row| table + "| " + &row.join(" | ") + " |\n")
     }
 
@@ -93,21 +99,24 @@ impl Figures {
         ]
     }
 
-    fn latencies(&self) -> Vec<[String; 5]> {
-        let row = |name: &str, quantile: f64| {
-            let of = |latencies: &Latencies| latencies.quantile_ms(quantile);
-            let saving = median(self.latencies.iter().map(|(_, saving)| of(saving)));
-            let idle = median(self.latencies.iter().map(|(idle, _)| of(idle)));
-            let ratio = median(self.latencies.iter().map(|(idle, saving)| of(saving) / of(idle)));
+    fn writers(&self) -> Vec<[String; 5]> {
+        let row = |what: &str, of: &dyn Fn(&Writers) -> &Latencies, name: &str, quantile: f64| {
+            let busy = median(self.writers.iter().map(|run| of(run).quantile_ms(quantile)));
+            let idle = median(self.writers.iter().map(|run| run.idle.quantile_ms(quantile)));
+            let ratios =
+                self.writers.iter().map(|run| of(run).quantile_ms(quantile) / run.idle.quantile_ms(quantile));
             [
-                format!("{name} of a write while saving (100 a second)"),
-                format!("{saving:.2} ms"),
-                format!("not saving: {idle:.2} ms"),
-                format!("{ratio:.1} ×"),
+                format!("{name} of a write while {what} (100 a second)"),
+                format!("{busy:.2} ms"),
+                format!("idle: {idle:.2} ms"),
+                format!("{:.1} ×", median(ratios)),
                 "≤ 2 ×".into(),
             ]
         };
-        vec![row("p50", 0.50), row("p99", 0.99)]
+        let rows = |what: &str, of: &dyn Fn(&Writers) -> &Latencies| {
+            [row(what, of, "p50", 0.50), row(what, of, "p99", 0.99)]
+        };
+        [rows("saving", &|run| &run.saving), rows("restoring", &|run| &run.restoring)].concat()
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 
-use crate::http::{self, Connection};
+use crate::http::Connection;
 
 const VALUE: [u8; 200] = [b'v'; 200];
 
@@ -38,52 +38,62 @@ pub(crate) fn throughput(server: SocketAddr, clients: u64, lasts: Duration) -> a
     Ok(writes as f64 / began.elapsed().as_secs_f64())
 }
 
-/// Latencies of a writer that sends 100 writes a second, whatever the server does. There is at least one.
+/// Latencies of a writer that sends 100 writes a second, whatever the server does.
+#[derive(Default)]
 pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    /// Measures for as long as given, on a server that does nothing else.
-    pub(crate) fn idle(server: SocketAddr, lasts: Duration) -> anyhow::Result<Latencies> {
-        paced(server, lasts).map(Latencies)
+    /// Adds those of a time in which the server does nothing else.
+    pub(crate) fn add_idle(&mut self, server: SocketAddr, lasts: Duration) -> anyhow::Result<()> {
+        let began = Instant::now();
+        self.add(server, &|| began.elapsed() < lasts)
     }
 
-    /// The same while the server is saved, again and again.
-    pub(crate) fn while_saving(server: SocketAddr, lasts: Duration) -> anyhow::Result<Latencies> {
-        let stop = AtomicBool::new(false);
+    /// Adds those of the time that `operation` takes, done again and again until `lasts` is over.
+    pub(crate) fn add_during(
+        &mut self,
+        server: SocketAddr,
+        lasts: Duration,
+        operation: impl Fn() -> anyhow::Result<()> + Sync,
+    ) -> anyhow::Result<()> {
+        let began = Instant::now();
+        let running = AtomicBool::new(true);
         thread::scope(|scope| {
-            let saver = scope.spawn(|| -> anyhow::Result<()> {
-                while !stop.load(Ordering::Relaxed) {
-                    http::save(server)?;
+            let operator = scope.spawn(|| {
+                let mut ended = Ok(());
+                while ended.is_ok() && began.elapsed() < lasts {
+                    ended = operation();
                 }
-                Ok(())
+                running.store(false, Ordering::Relaxed);
+                ended
             });
-            let latencies = paced(server, lasts);
-            stop.store(true, Ordering::Relaxed);
-            saver.join().map_err(|_| anyhow!("the saver panicked"))??;
-            latencies.map(Latencies)
+            let written = self.add(server, &|| running.load(Ordering::Relaxed));
+            operator.join().map_err(|_| anyhow!("an operation panicked"))??;
+            written
         })
     }
 
-    /// The latency that `share` of the writes did not exceed; milliseconds.
+    /// Each latency counts from when the write was due: a server that stalls cannot hide it by stopping the client.
+    fn add(&mut self, server: SocketAddr, goes_on: &dyn Fn() -> bool) -> anyhow::Result<()> {
+        let mut connection = Connection::open(server)?;
+        let began = Instant::now();
+        for number in 0.. {
+            let due = began + PACE * number;
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            if !goes_on() {
+                break;
+            }
+            connection.put_key(&format!("paced/{number:06}"), &VALUE)?;
+            self.0.push(due.elapsed());
+        }
+        Ok(())
+    }
+
+    /// The latency that `share` of the writes did not exceed; milliseconds. NaN if there was no write.
     pub(crate) fn quantile_ms(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort();
-        let at = ((sorted.len() as f64 * share) as usize).min(sorted.len() - 1);
-        sorted[at].as_secs_f64() * 1e3
+        let at = ((sorted.len() as f64 * share) as usize).min(sorted.len().saturating_sub(1));
+        sorted.get(at).map_or(f64::NAN, |latency| latency.as_secs_f64() * 1e3)
     }
-}
-
-/// Each latency counts from when the write was due: a server that stalls cannot hide it by stopping the client.
-fn paced(server: SocketAddr, lasts: Duration) -> anyhow::Result<Vec<Duration>> {
-    let mut connection = Connection::open(server)?;
-    let began = Instant::now();
-    let writes = (lasts.as_millis() / PACE.as_millis()) as u32;
-    let mut latencies = Vec::new();
-    for number in 0..writes {
-        let due = began + PACE * number;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        connection.put_key(&format!("paced/{number:06}"), &VALUE)?;
-        latencies.push(due.elapsed());
-    }
-    Ok(latencies)
 }

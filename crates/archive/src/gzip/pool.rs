@@ -8,7 +8,7 @@ use std::thread::{Builder, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
-use super::member::{Level, Maker};
+use super::member::{Level, Maker, make_way};
 
 struct Job {
     buffers: Buffers,
@@ -107,6 +107,7 @@ fn work(queue: &Receiver<Job>, level: Level) {
         maker.make(&buffers.input, &mut buffers.member);
         // Nobody waits any more when the writer was dropped: the queue ends next.
         let _ = done.send(buffers);
+        make_way();
     }
 }
 

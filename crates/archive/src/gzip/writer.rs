@@ -3,12 +3,12 @@
 
 use std::io::{self, Write};
 
-use super::member::{Level, MEMBER_BYTES, Maker};
+use super::member::{Level, MEMBER_BYTES, Maker, make_way};
 use super::pool::Pool;
 
 /// Compresses into `W`, one member per [`MEMBER_BYTES`] of input.
 ///
-/// Memory is bounded by about `2 * (workers + 2)` MiB. Nothing is complete before [`Writer::finish`]:
+/// Memory is bounded by about `2 * (workers + 2)` members. Nothing is complete before [`Writer::finish`]:
 /// a writer that is dropped leaves a stream that ends early, without having waited for `W`.
 pub struct Writer<W: Write> {
     out: W,
@@ -67,6 +67,7 @@ impl<W: Write> Writer<W> {
     }
 
     fn end_member(&mut self) -> io::Result<()> {
+        make_way();
         self.members += 1;
         let only_member = self.pool.is_none() && self.input.len() < MEMBER_BYTES;
         if self.worker_count <= 1 || only_member {

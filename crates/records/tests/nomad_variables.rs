@@ -284,10 +284,13 @@ fn what_a_genuine_server_encrypted_is_read() {
     let all = variables::variables(&view, None, "").unwrap().value;
     let opened = all.iter().map(|found| {
         let cipher = keyring::cipher(&view, &found.key_id).unwrap().unwrap();
-        (found.path.as_str(), cipher.open(&found.data.as_ref().unwrap().0).unwrap())
+        (
+            (found.namespace.as_str(), found.path.as_str()),
+            cipher.open(&found.data.as_ref().unwrap().0).unwrap(),
+        )
     });
     let opened: BTreeMap<_, _> = opened.collect();
-    assert_eq!(opened["app/config"]["host"], "db.example");
+    assert_eq!(opened[&("default", "app/config")]["host"], "db.example");
     assert_eq!(held_locks(&view).unwrap().len(), all.iter().filter(|found| found.lock.is_some()).count());
 
     // Without its keys the same archive is lost.

@@ -27,7 +27,16 @@ impl Server {
     /// Starts `binary` on free ports. On return it serves.
     pub(crate) fn start(binary: &Path, data_dir: &Path) -> anyhow::Result<Server> {
         let child = Command::new(binary)
-            .args(["server", "--consul", "127.0.0.1:0", "--native", "127.0.0.1:0", "--data-dir"])
+            .args([
+                "server",
+                "--consul",
+                "127.0.0.1:0",
+                "--nomad",
+                "off",
+                "--native",
+                "127.0.0.1:0",
+                "--data-dir",
+            ])
             .arg(data_dir)
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())

@@ -98,6 +98,9 @@ pub(crate) struct ServerArgs {
     /// Address of Consul's API, or `off` [default: 127.0.0.1:8500]
     #[arg(long, value_name = "ADDR|off")]
     pub(crate) consul: Option<Listen>,
+    /// Address of Nomad's API, or `off` [default: 127.0.0.1:4646]
+    #[arg(long, value_name = "ADDR|off")]
+    pub(crate) nomad: Option<Listen>,
     /// Address of the native API, or `off` [default: 127.0.0.1:7400]
     #[arg(long, value_name = "ADDR|off")]
     pub(crate) native: Option<Listen>,

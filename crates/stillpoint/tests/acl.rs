@@ -178,8 +178,8 @@ fn strangers_need_tls_and_an_acl_that_denies() {
         cli.write("stillpoint.toml", format!("data_dir = \"/dev/null/data\"\n{configuration}").as_bytes());
         cli.run(&[&["server", "--config", "stillpoint.toml"], arguments].concat())
     };
-    let consul = ["--consul", "0.0.0.0:0", "--native", "off"];
-    let native = ["--consul", "off", "--native", "0.0.0.0:0"];
+    let consul = ["--consul", "0.0.0.0:0", "--native", "off", "--nomad", "off"];
+    let native = ["--consul", "off", "--native", "0.0.0.0:0", "--nomad", "off"];
     let table = [
         ("", "without TLS and an ACL that denies by default"),
         (DENY, "without TLS\n"),

@@ -256,7 +256,17 @@ fn strangers_are_served_over_tls_alone() {
     let cli = with(&authority, &authority.issue(LOCAL));
     let run = |configuration: &str| -> Run {
         cli.write("stillpoint.toml", configuration.as_bytes());
-        cli.run(&["server", "--config", "stillpoint.toml", "--consul", "off", "--native", "0.0.0.0:0"])
+        cli.run(&[
+            "server",
+            "--config",
+            "stillpoint.toml",
+            "--consul",
+            "off",
+            "--nomad",
+            "off",
+            "--native",
+            "0.0.0.0:0",
+        ])
     };
     let refused = run("data_dir = \"/dev/null/data\"").expect(2, "beyond this machine, without TLS");
     assert!(refused.stderr.contains("hint: configure [tls]"), "{refused}");

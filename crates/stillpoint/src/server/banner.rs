@@ -16,7 +16,8 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
     let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.clone());
     let data_dir = data_dir.display();
     let scheme = if over_tls { "https" } else { "http" };
-    let addresses = [("consul", listeners.consul_address()), ("native", listeners.native_address())];
+    let (consul, native) = (listeners.consul_address(), listeners.native_address());
+    let addresses = [("consul", consul), ("nomad", listeners.nomad_address()), ("native", native)];
     text.push_str(&format!("stillpoint {} serves\n", env!("CARGO_PKG_VERSION")));
     for (dialect, address) in addresses {
         match address {
@@ -24,12 +25,12 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
             None => text.push_str(&format!("  {dialect:<8} off\n")),
         }
     }
-    let bootstrap = addresses[0].1.map(|consul| format!("{scheme}://{consul}/v1/acl/bootstrap"));
+    let bootstrap = consul.map(|consul| format!("{scheme}://{consul}/v1/acl/bootstrap"));
     text.push_str(&format!("  acl      {}\n", access(node, bootstrap.as_deref())));
     text.push_str(&format!("  data     {data_dir}\n  token    {data_dir}/token\n"));
     // With TLS or ACL, commands that work as printed would have to know a CA or a secret.
     let is_open = !over_tls && !node.settings().access.enabled;
-    if let (true, true, Some(consul), Some(native)) = (args.dev, is_open, addresses[0].1, addresses[1].1) {
+    if let (true, true, Some(consul), Some(native)) = (args.dev, is_open, consul, native) {
         text.push_str(&samples(&consul.to_string(), &native.to_string(), &data_dir.to_string()));
     }
     // Nobody may be listening to stderr.
@@ -61,6 +62,7 @@ pub(super) fn log(node: &Node, listeners: &Listeners, over_tls: bool) {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         consul = address(listeners.consul_address()),
+        nomad = address(listeners.nomad_address()),
         native = address(listeners.native_address()),
         tls = over_tls,
         data_dir = %node.settings().data_dir.display(),

@@ -24,8 +24,10 @@ struct File {
     data_dir: Option<PathBuf>,
     node_name: Option<String>,
     datacenter: Option<String>,
+    region: Option<String>,
     listen: ListenFile,
     datacenters: BTreeMap<String, String>,
+    regions: BTreeMap<String, String>,
     tls: Option<TlsFile>,
     acl: Acl,
     limits: Limits,
@@ -36,6 +38,7 @@ struct File {
 #[serde(deny_unknown_fields, default)]
 struct ListenFile {
     consul: Option<String>,
+    nomad: Option<String>,
     native: Option<String>,
 }
 
@@ -70,6 +73,7 @@ pub(super) struct Log {
 #[derive(Debug)]
 pub(super) struct Config {
     pub(super) consul: Listen,
+    pub(super) nomad: Listen,
     pub(super) native: Listen,
     /// The TLS of every listener, if there is any.
     pub(super) tls: Option<Files>,
@@ -79,6 +83,9 @@ pub(super) struct Config {
 
 /// A value must fit into one log entry, beside its key.
 const KV_MAX_VALUE_BYTES_MAX: usize = 8 << 20;
+
+/// Where Nomad's API answers unless told otherwise.
+const NOMAD_PORT: u16 = 4646;
 
 impl Config {
     /// Reads the file, if one is named, and lets the arguments win over it.
@@ -91,7 +98,9 @@ impl Config {
         let mut settings = Settings::new(data_dir);
         settings.node_name = file.node_name.unwrap_or_else(host_name);
         set(&mut settings.datacenter, file.datacenter);
-        settings.datacenters = datacenters(file.datacenters)?;
+        settings.datacenters = urls("datacenters", consul::DEFAULT_PORT, file.datacenters)?;
+        set(&mut settings.region, file.region);
+        settings.regions = urls("regions", NOMAD_PORT, file.regions)?;
         set(&mut settings.kv_max_value_bytes, file.limits.kv_max_value_bytes);
         set(&mut settings.restore_max_bytes, file.limits.restore_max_bytes);
         set(&mut settings.disk_reserve_bytes, file.limits.disk_reserve_bytes);
@@ -101,6 +110,7 @@ impl Config {
         settings.access = file.acl.resolve(|name| std::env::var(name).ok())?;
         let config = Config {
             consul: listen("listen.consul", args.consul, file.listen.consul, 8500)?,
+            nomad: listen("listen.nomad", args.nomad, file.listen.nomad, NOMAD_PORT)?,
             native: listen("listen.native", args.native, file.listen.native, 7400)?,
             tls: file.tls.map(tls_files),
             log: Log {
@@ -125,15 +135,16 @@ impl Config {
             let message = format!("limits.kv_max_value_bytes is at most {KV_MAX_VALUE_BYTES_MAX}");
             return Err(Failure::usage(message).into());
         }
-        if let Some((name, _)) = self.settings.datacenters.iter().find(|(_, url)| url.contains('@')) {
+        if let Some((section, name, _)) = self.others().find(|(_, _, url)| url.contains('@')) {
             // The URL is left out: it may hold a password.
-            let message = format!("datacenters.{name}: the URL is to have no user name");
+            let message = format!("{section}.{name}: the URL is to have no user name");
             return Err(Failure::usage(message)
                 .hint("tokens come with the requests that are passed on")
                 .into());
         }
         for (what, listen, lacks) in [
             ("consul", self.consul, lacks(self.tls.is_some(), self.denies_strangers())),
+            ("nomad", self.nomad, lacks(self.tls.is_some(), false)),
             // It has an access control of its own: the operator's token.
             ("native", self.native, lacks(self.tls.is_some(), true)),
         ] {
@@ -156,9 +167,15 @@ impl Config {
         access.enabled && access.default_policy == DefaultPolicy::Deny
     }
 
-    /// Whose word to take for who answers in another datacenter.
+    /// The URLs that requests are passed on to, and where they are configured.
+    fn others(&self) -> impl Iterator<Item = (&'static str, &String, &String)> {
+        let datacenters = self.settings.datacenters.iter().map(|(name, url)| ("datacenters", name, url));
+        datacenters.chain(self.settings.regions.iter().map(|(name, url)| ("regions", name, url)))
+    }
+
+    /// Whose word to take for who answers in another datacenter or region.
     pub(super) fn trust(&self) -> Trust {
-        let over_tls = self.settings.datacenters.values().any(|url| url.starts_with("https://"));
+        let over_tls = self.others().any(|(_, _, url)| url.starts_with("https://"));
         let ca = self.tls.as_ref().and_then(|files| files.ca.clone());
         match (over_tls, ca) {
             (false, _) => Trust::Nobody,
@@ -186,11 +203,15 @@ fn lacks(has_tls: bool, has_acl: bool) -> Option<Lacks> {
     Some(Lacks { what, configure })
 }
 
-/// Addresses of Consul APIs as URLs. What could never be asked is found here and not by the first request.
-fn datacenters(file: BTreeMap<String, String>) -> anyhow::Result<BTreeMap<String, String>> {
-    let url = |(name, text): (String, String)| match Address::parse(&text, consul::DEFAULT_PORT) {
+/// Addresses of other APIs as URLs. What could never be asked is found here and not by the first request.
+fn urls(
+    section: &str,
+    port: u16,
+    file: BTreeMap<String, String>,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let url = |(name, text): (String, String)| match Address::parse(&text, port) {
         Ok(address) => Ok((name, address.to_string())),
-        Err(error) => Err(Failure::usage(format!("datacenters.{name}: {error}")).into()),
+        Err(error) => Err(Failure::usage(format!("{section}.{name}: {error}")).into()),
     };
     file.into_iter().map(url).collect()
 }
@@ -303,7 +324,9 @@ mod tests {
 
     #[test]
     fn addresses_of_datacenters_become_urls() {
-        let resolve = |text: &str| datacenters([("dc2".to_owned(), text.to_owned())].into());
+        let resolve = |text: &str| {
+            urls("datacenters", consul::DEFAULT_PORT, [("dc2".to_owned(), text.to_owned())].into())
+        };
         let table = [
             ("10.2.0.1", "http://10.2.0.1:8500"),
             ("consul.dc2:8600", "http://consul.dc2:8600"),

@@ -4,8 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
-use dialects::Outgoing;
-use dialects::{consul, native, observed};
+use dialects::{Outgoing, consul, native, nomad, observed};
 use node::Node;
 use tokio::net::TcpListener;
 
@@ -16,6 +15,7 @@ use crate::exit::{ExitCode, Failure};
 /// Every address taken.
 pub(super) struct Listeners {
     pub(super) consul: Option<TcpListener>,
+    pub(super) nomad: Option<TcpListener>,
     pub(super) native: Option<TcpListener>,
 }
 
@@ -24,6 +24,7 @@ impl Listeners {
     pub(super) async fn bind(config: &Config) -> anyhow::Result<Listeners> {
         Ok(Listeners {
             consul: bind("consul", config.consul).await?,
+            nomad: bind("nomad", config.nomad).await?,
             native: bind("native", config.native).await?,
         })
     }
@@ -36,13 +37,19 @@ impl Listeners {
         self.consul.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
+    pub(super) fn nomad_address(&self) -> Option<SocketAddr> {
+        self.nomad.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// Each listener with the routes of its dialect, whose requests are logged and counted. `outgoing` is for
-    /// connections to other datacenters.
+    /// connections to other datacenters and regions.
     pub(super) fn with_routes(self, node: &Node, outgoing: Outgoing) -> Vec<(TcpListener, Router)> {
-        let consul = consul::routes(node.clone(), outgoing);
+        let consul = consul::routes(node.clone(), outgoing.clone());
+        let nomad = nomad::routes(node.clone(), outgoing);
         let native = native::routes(node.clone());
         let served = [
             (self.consul, observed(node, "consul", consul::operation, consul)),
+            (self.nomad, observed(node, "nomad", nomad::operation, nomad)),
             (self.native, observed(node, "native", native::operation, native)),
         ];
         served.into_iter().filter_map(|(listener, routes)| Some((listener?, routes))).collect()

@@ -39,7 +39,7 @@ impl Server {
     fn command_at(cli: &Cli, configuration: &str, consul: &str, native: &str) -> Command {
         cli.write("stillpoint.toml", configuration.as_bytes());
         let mut command = cli.command(&["server", "--config", "stillpoint.toml"]);
-        command.args(["--consul", consul, "--native", native]);
+        command.args(["--consul", consul, "--nomad", "127.0.0.1:0", "--native", native]);
         command
     }
 

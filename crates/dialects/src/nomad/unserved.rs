@@ -75,8 +75,6 @@ const UNSERVED: &[&str] = &[
     "/v1/system/gc",
     "/v1/system/reconcile/summaries",
     "/v1/validate/job",
-    "/v1/var/",
-    "/v1/vars",
     "/v1/volume/csi/",
     "/v1/volume/host/",
     "/v1/volumes",

@@ -4,6 +4,7 @@
 //! * `GET /v1/namespaces`, `GET|PUT|POST|DELETE /v1/namespace/{name}`, `PUT|POST /v1/namespace` -- namespaces
 //! * `GET /v1/status/{leader,peers}`, `/v1/operator/raft/configuration`, `/v1/regions`,
 //!   `/v1/agent/{self,members,health}` -- who serves
+//! * `GET|PUT|POST /v1/jobs`, `/v1/job/{id}` -- jobs, as state
 //! * every other endpoint of the genuine server -- 501, by name
 //!
 //! Nothing is scheduled here: what clients put is kept, saved and restored.
@@ -69,6 +70,7 @@ fn served(app: &App) -> Routes<App> {
         .route("/v1/agent/members", here("GET", get(agent::members)))
         .route("/v1/agent/health", here("GET", get(agent::health)))
         .merge(namespaces(anywhere))
+        .merge(jobs::routes(anywhere))
 }
 
 fn namespaces(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes<App> {

@@ -38,8 +38,6 @@ const UNSERVED: &[&str] = &[
     "/v1/evaluations",
     "/v1/evaluations/count",
     "/v1/event/stream",
-    "/v1/job/",
-    "/v1/jobs",
     "/v1/jobs/parse",
     "/v1/jobs/statuses",
     "/v1/metrics",

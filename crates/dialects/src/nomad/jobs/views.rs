@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::show::Job;
 use super::{Caller, Params, Query, Reply, flag};
-use crate::http::Failure;
 use crate::http::json::json_body;
 use crate::http::shape::{Shown, shapes};
+use crate::http::{Failure, unescape};
 use crate::nomad::reads::read;
 use crate::nomad::reply::json;
 
@@ -179,9 +179,22 @@ async fn submission(params: Params, query: Query, id: String, caller: Caller) ->
         find(params, &caller, move |view, namespace| jobs::job_submission(view, namespace, &id, version))
             .await?;
     match found {
-        Some(submission) => Ok((headers, json(&query, &Shown(&submission))).into_response()),
+        Some(mut submission) => {
+            for value in submission.variable_flags.iter_mut().flat_map(|flags| flags.values_mut()) {
+                *value = unescaped(value)?;
+            }
+            Ok((headers, json(&query, &Shown(&submission))).into_response())
+        }
         None => Ok(missing(headers, "job source not found")),
     }
+}
+
+/// Values of flags are stored escaped.
+fn unescaped(value: &str) -> Result<String, Failure> {
+    let bytes = unescape(value.replace('+', " ").as_bytes());
+    bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).ok_or_else(|| {
+        Failure::genuine(node::Kind::Invalid, format!("invalid URL escape in the variable flag {value:?}"))
+    })
 }
 
 /// Nothing is scheduled here, so there is nothing to see, unless it came with an archive.

@@ -89,13 +89,16 @@ func TestALockedVariableIsItsHoldersAlone(t *testing.T) {
 	_, _, err = client.Variables().AcquireLock(asked, nil)
 	refused(t, err, 409, "")
 	_, _, err = client.Variables().CheckedUpdate(&api.Variable{Path: "go/lock", Items: api.VariableItems{"k": "stolen"}, ModifyIndex: held.ModifyIndex}, nil)
-	conflicts(t, err, held.ModifyIndex)
+	// Others are not told what the holder's variable is like.
+	conflicts(t, err, 0)
 
-	_, _, err = client.Variables().RenewLock(&api.Variable{Path: "go/lock", Lock: held.Lock}, nil)
+	// The lock's times are for acquiring it alone.
+	lock := &api.VariableLock{ID: held.LockID()}
+	_, _, err = client.Variables().RenewLock(&api.Variable{Path: "go/lock", Lock: lock}, nil)
 	ok(t, err)
-	_, _, err = client.Variables().Update(&api.Variable{Path: "go/lock", Items: api.VariableItems{"k": "holder's"}, Lock: held.Lock}, nil)
+	_, _, err = client.Variables().Update(&api.Variable{Path: "go/lock", Items: api.VariableItems{"k": "holder's"}, Lock: lock}, nil)
 	ok(t, err)
-	_, _, err = client.Variables().ReleaseLock(&api.Variable{Path: "go/lock", Lock: held.Lock}, nil)
+	_, _, err = client.Variables().ReleaseLock(&api.Variable{Path: "go/lock", Lock: lock}, nil)
 	ok(t, err)
 	read, _, err := client.Variables().Read("go/lock", nil)
 	ok(t, err)
@@ -110,7 +113,7 @@ func TestWhatIsNoVariableIsRefused(t *testing.T) {
 	}
 	refused(t, write("go/large", api.VariableItems{"k": strings.Repeat("x", 65_536)}), 400, "variables are limited to 64KiB in total size")
 	refused(t, write("go/empty", nil), 400, "variable missing required Items object")
-	refused(t, write("go/no.such~path%", api.VariableItems{"k": "v"}), 400, "")
+	refused(t, write("go/no.such.path", api.VariableItems{"k": "v"}), 400, "")
 }
 
 func TestARestoreBringsBackTheValuesOfVariables(t *testing.T) {

@@ -9,7 +9,12 @@ use super::Failure;
 
 /// An unsigned number as Go reads one: digits and nothing else. The failure is worded as Go words it.
 pub(crate) fn unsigned(text: &str) -> Result<u64, Failure> {
-    let refuse = |why| Failure::genuine(Kind::Invalid, format!("strconv.ParseUint: parsing {text:?}: {why}"));
+    unsigned_or_why(text).map_err(|why| Failure::genuine(Kind::Invalid, why))
+}
+
+/// The same for who answers with more words, or another status.
+pub(crate) fn unsigned_or_why(text: &str) -> Result<u64, String> {
+    let refuse = |why| format!("strconv.ParseUint: parsing {text:?}: {why}");
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(refuse("invalid syntax"));
     }

@@ -2,9 +2,11 @@
 //!
 //! * `GET|PUT|POST /v1/operator/snapshot` -- save and restore; `?stale` lets any node save
 //! * `GET /v1/namespaces`, `GET|PUT|POST|DELETE /v1/namespace/{name}`, `PUT|POST /v1/namespace` -- namespaces
+//! * `GET /v1/vars`, `GET|PUT|POST|DELETE /v1/var/{path}` -- variables and their locks
 //! * `GET /v1/status/{leader,peers}`, `/v1/operator/raft/configuration`, `/v1/regions`,
 //!   `/v1/agent/{self,members,health}` -- who serves
 //! * `/v1/acl/…` -- tokens, policies and roles
+//! * `GET|PUT|POST /v1/jobs`, `/v1/job/{id}` -- jobs, as state
 //! * every other endpoint of the genuine server -- 501, by name
 //!
 //! Nothing is scheduled here: what clients put is kept, saved and restored.
@@ -23,6 +25,7 @@ mod reply;
 mod snapshot;
 mod status;
 mod unserved;
+mod vars;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -72,6 +75,8 @@ fn served(app: &App) -> Routes<App> {
         .route("/v1/agent/health", here("GET", get(agent::health)))
         .merge(namespaces(anywhere))
         .merge(acl::routes(app, anywhere))
+        .merge(variables(anywhere))
+        .merge(jobs::routes(anywhere))
 }
 
 fn namespaces(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes<App> {
@@ -81,4 +86,11 @@ fn namespaces(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<
         .route("/v1/namespaces", through("GET", get(namespaces::list)))
         .route("/v1/namespace", through("PUT,POST", put(namespaces::create).post(namespaces::create)))
         .below("/v1/namespace/", || through("GET,PUT,POST,DELETE", one()))
+}
+
+fn variables(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes<App> {
+    let one = || get(vars::read).put(vars::write).post(vars::write).delete(vars::delete);
+    Routes::default()
+        .route("/v1/vars", through("GET", get(vars::list)))
+        .below("/v1/var/", || through("GET,PUT,POST,DELETE", one()))
 }

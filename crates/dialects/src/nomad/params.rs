@@ -67,7 +67,6 @@ impl Params {
 
     /// Cuts a page out of what is sorted by `token`, which tells every item from the others, and names the
     /// first item of the next one.
-    #[allow(dead_code, reason = "for the endpoints with pages")]
     pub(super) fn page<T>(&self, items: Vec<T>, token: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
         let mut rest = items.into_iter().filter(|item| token(item) >= self.next_token).peekable();
         if self.per_page == 0 {

@@ -31,7 +31,6 @@ pub(super) fn written(index: u64) -> HeaderMap {
 }
 
 /// Names the page that follows.
-#[allow(dead_code, reason = "for the endpoints with pages")]
 pub(super) fn continue_at(headers: &mut HeaderMap, token: Option<&str>) {
     if let Some(token) = token.and_then(|token| HeaderValue::from_str(token).ok()) {
         headers.insert(NEXT_TOKEN, token);

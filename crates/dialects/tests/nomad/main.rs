@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is all it can do")]
 
 mod golden;
+mod jobs;
 mod regions;
 mod scopes;
 mod server;

@@ -26,12 +26,20 @@ fn structure(shape: &Shape, tree: &Tree, out: &mut Encoder) {
 
 fn write(kind: Kind, value: Option<&Value>, out: &mut Encoder) {
     match (kind, value) {
-        (Kind::Bool, value) => drop(out.bool(value.and_then(Value::as_bool).unwrap_or_default())),
-        (Kind::Text, value) => drop(out.raw(value.and_then(Value::as_str).unwrap_or_default())),
-        (Kind::Int(_), value) => drop(out.int(value.and_then(Value::as_i64).unwrap_or_default())),
-        (Kind::UInt(_), value) => drop(out.uint(value.and_then(Value::as_u64).unwrap_or_default())),
+        (Kind::Bool, value) => {
+            out.bool(value.and_then(Value::as_bool).unwrap_or_default());
+        }
+        (Kind::Text, value) => {
+            out.raw(value.and_then(Value::as_str).unwrap_or_default());
+        }
+        (Kind::Int(_), value) => {
+            out.int(value.and_then(Value::as_i64).unwrap_or_default());
+        }
+        (Kind::UInt(_), value) => {
+            out.uint(value.and_then(Value::as_u64).unwrap_or_default());
+        }
         (Kind::Bytes, value) => {
-            drop(out.raw_or_nil(value.and_then(Value::as_str).and_then(|text| STANDARD.decode(text).ok())));
+            out.raw_or_nil(value.and_then(Value::as_str).and_then(|text| STANDARD.decode(text).ok()));
         }
         (Kind::Struct(shape), Some(Value::Object(tree))) => structure(shape, tree, out),
         (Kind::Struct(shape), _) => structure(shape, &Tree::new(), out),
@@ -48,17 +56,27 @@ fn write(kind: Kind, value: Option<&Value>, out: &mut Encoder) {
             }
         }
         (Kind::Any, Some(value)) => anything(value, out),
-        (Kind::Any | Kind::Maybe(_) | Kind::List(_) | Kind::Map(_), _) => drop(out.nil()),
+        (Kind::Any | Kind::Maybe(_) | Kind::List(_) | Kind::Map(_), _) => {
+            out.nil();
+        }
     }
 }
 
 /// What has no type: numbers are doubles, as Go reads them.
 fn anything(value: &Value, out: &mut Encoder) {
     match value {
-        Value::Null => drop(out.nil()),
-        Value::Bool(value) => drop(out.bool(*value)),
-        Value::Number(number) => drop(out.float(number.as_f64().unwrap_or_default())),
-        Value::String(text) => drop(out.raw(text)),
+        Value::Null => {
+            out.nil();
+        }
+        Value::Bool(value) => {
+            out.bool(*value);
+        }
+        Value::Number(number) => {
+            out.float(number.as_f64().unwrap_or_default());
+        }
+        Value::String(text) => {
+            out.raw(text);
+        }
         Value::Array(elements) => {
             out.array(elements.len());
             elements.iter().for_each(|element| anything(element, out));

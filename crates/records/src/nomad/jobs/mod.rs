@@ -11,7 +11,7 @@ mod versions;
 use archive::nomad::{Job, JobSubmission};
 use serde::{Deserialize, Serialize};
 
-pub use query::{Listed, job, job_submission, job_summary, job_versions, jobs};
+pub use query::{Listed, has_of_job, job, job_submission, job_summary, job_versions, jobs};
 
 use super::{Reply, layout};
 use crate::nomad::refusal::Failure;

@@ -86,7 +86,7 @@ fn of_job(
 }
 
 /// The namespace and the id of the job that a record names.
-fn owner(bytes: &[u8]) -> Result<(&str, &str), Malformed> {
+pub(super) fn owner(bytes: &[u8]) -> Result<(&str, &str), Malformed> {
     let (mut namespace, mut job) = ("", "");
     Cursor::new(bytes).fields(|field, value| {
         match field {

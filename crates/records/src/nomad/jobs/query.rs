@@ -3,6 +3,7 @@
 use archive::nomad::{Job, JobSubmission, JobSummary, kinds};
 use bytes::Bytes;
 
+use super::purge::owner;
 use super::{JOB_SUMMARY, JOB_VERSION, JOBS, decode, version_id, versions_of};
 use crate::nomad::{Answer, indexes, layout};
 use crate::{Error, Read, error};
@@ -79,6 +80,21 @@ pub fn job_submission(
         None => table(read, JOBS)?,
     };
     Ok(answer(read, index, found))
+}
+
+/// Whether there is a record of this type, one of those that name a job in fields, for a job.
+pub fn has_of_job(read: &dyn Read, kind: u8, namespace: &str, id: &str) -> Result<Answer<bool>, Error> {
+    let mut found = false;
+    for entry in read.scan(kind, b"") {
+        let (_, bytes) = entry?;
+        found |= owner(&bytes).map_err(|e| error::stored("record of a job", e))? == (namespace, id);
+    }
+    let name = match kind {
+        kinds::EVAL => "evals",
+        kinds::ALLOC => "allocs",
+        _ => "deployment",
+    };
+    Ok(answer(read, table(read, name)?, found))
 }
 
 fn summary(read: &dyn Read, key: &[u8]) -> Result<Option<JobSummary>, Error> {

@@ -8,7 +8,7 @@ use archive::nomad::{ChildrenSummary, GroupSummary, Job, JobSubmission, JobSumma
 use super::{JOB_SUMMARY, JOBS, NOT_SCHEDULED, Registration, decode, purge, version_id, versions};
 use crate::nomad::indexes::touch;
 use crate::nomad::refusal::{Failure, Refusal};
-use crate::nomad::{Reply, layout};
+use crate::nomad::{DEFAULT_NAMESPACE, Reply, layout};
 use crate::{Error, Read, Txn, error};
 
 /// Pools that always exist.
@@ -83,7 +83,8 @@ fn put(txn: &mut Txn<'_>, job: &mut Job, encode: impl Fn(&Job) -> Vec<u8>) -> Re
 
 fn check_places(txn: &Txn<'_>, job: &Job) -> Result<(), Failure> {
     let refuse = |what: String| Failure::from(Refusal::Failed(format!("job {:?} is in {what}", job.id)));
-    if txn.get(kinds::NAMESPACE, job.namespace.as_bytes())?.is_none() {
+    let is_default = job.namespace == DEFAULT_NAMESPACE;
+    if !is_default && txn.get(kinds::NAMESPACE, job.namespace.as_bytes())?.is_none() {
         return Err(refuse(format!("nonexistent namespace {:?}", job.namespace)));
     }
     let is_built_in = BUILT_IN_POOLS.contains(&job.node_pool.as_str());

@@ -1,9 +1,10 @@
 //! Who asks, and what they may do. Every handler that serves or changes state takes a [`Caller`] and asks it.
 
+use archive::nomad::AclToken;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use node::{Node, Secret};
-use records::nomad::acl::{Authorizer, Denied};
+use node::{Kind, Node, Secret};
+use records::nomad::acl::{Authorizer, Denied, Unresolved};
 use records::{Scope, View};
 
 use super::App;
@@ -25,8 +26,13 @@ impl Caller {
     }
 
     /// What the caller may do, as `view` has it: an answer and the right to it are of one instant.
-    pub(super) fn on(&self, _view: &View) -> Result<Authorizer, Failure> {
-        Ok(Authorizer::unrestricted())
+    pub(super) fn on(&self, view: &View) -> Result<Authorizer, Failure> {
+        Ok(self.node.nomad_authorizer(view, self.secret.expose())?)
+    }
+
+    /// The caller's token, or what stands for having none.
+    pub(super) fn token(&self, view: &View) -> Result<AclToken, Failure> {
+        Ok(self.node.nomad_token(view, self.secret.expose())?)
     }
 
     /// The secret itself, for what asks on the caller's behalf.
@@ -40,11 +46,15 @@ impl Caller {
         off_thread(move || caller.on(&caller.node.records().view(Scope::Nomad)?)).await
     }
 
-    /// Asks `vet` whether the caller may make a change.
+    /// Asks `vet` whether the caller may make a change. What was acknowledged before is known to it; to make
+    /// the change afterwards is the leader's alone.
     pub(super) async fn vet<T: Send + 'static>(
         &self,
         vet: impl FnOnce(&View, &Authorizer) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
+        if self.node.settings().nomad_access {
+            self.node.know_rights().await?;
+        }
         let caller = self.clone();
         off_thread(move || {
             let view = caller.node.records().view(Scope::Nomad)?;
@@ -67,5 +77,16 @@ impl FromRequestParts<App> for Caller {
 impl From<Denied> for Failure {
     fn from(denied: Denied) -> Failure {
         Failure::denied(denied.to_string())
+    }
+}
+
+impl From<Unresolved> for Failure {
+    fn from(unresolved: Unresolved) -> Failure {
+        match unresolved {
+            // Of what is wrong with a token nobody is told but its bearer, who asks for it.
+            Unresolved::NotFound | Unresolved::Expired => Denied.into(),
+            Unresolved::Rules(unreadable) => Failure::genuine(Kind::Internal, unreadable.to_string()),
+            Unresolved::Store(error) => error.into(),
+        }
     }
 }

@@ -5,11 +5,13 @@
 //! * `GET /v1/vars`, `GET|PUT|POST|DELETE /v1/var/{path}` -- variables and their locks
 //! * `GET /v1/status/{leader,peers}`, `/v1/operator/raft/configuration`, `/v1/regions`,
 //!   `/v1/agent/{self,members,health}` -- who serves
+//! * `/v1/acl/…` -- tokens, policies and roles
 //! * every other endpoint of the genuine server -- 501, by name
 //!
 //! Nothing is scheduled here: what clients put is kept, saved and restored.
 
 mod access;
+mod acl;
 mod agent;
 mod elsewhere;
 mod guard;
@@ -71,6 +73,7 @@ fn served(app: &App) -> Routes<App> {
         .route("/v1/agent/health", here("GET", get(agent::health)))
         .merge(namespaces(anywhere))
         .merge(variables(anywhere))
+        .merge(acl::routes(app, anywhere))
 }
 
 fn namespaces(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes<App> {

@@ -7,3 +7,4 @@ mod regions;
 mod scopes;
 mod server;
 mod snapshot;
+mod vars;

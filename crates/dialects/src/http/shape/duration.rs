@@ -14,6 +14,10 @@ pub(crate) struct Nanos(pub(crate) i64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Words(pub(crate) i64);
 
+/// Nanoseconds that are written in words, and none as no words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WordsOrNone(pub(crate) i64);
+
 impl Shape for Nanos {
     fn read(value: Value) -> Result<Nanos, String> {
         let Value::String(text) = &value else {
@@ -56,6 +60,22 @@ impl Shape for Words {
 
     fn is_empty(&self) -> bool {
         self.0 == 0
+    }
+}
+
+impl Shape for WordsOrNone {
+    fn read(value: Value) -> Result<WordsOrNone, String> {
+        match value.as_str() {
+            Some("") => Ok(WordsOrNone(0)),
+            _ => Nanos::read(value).map(|nanos| WordsOrNone(nanos.0)),
+        }
+    }
+
+    fn show<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            0 => serializer.serialize_str(""),
+            nanos => Words(nanos).show(serializer),
+        }
     }
 }
 

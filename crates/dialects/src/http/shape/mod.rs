@@ -15,7 +15,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-pub(crate) use duration::{Nanos, Words};
+pub(crate) use duration::{Nanos, Words, WordsOrNone};
 pub(crate) use members::Members;
 
 /// A value that JSON can say. Failures are sentences for the client.
@@ -180,7 +180,8 @@ impl<T: Shape> Shape for Option<BTreeMap<String, T>> {
 }
 
 /// Declares how structures look: each member's name, field, and whether it is shown `always`, `unless_empty`, as
-/// `duration` or `nanos`: a time in words or as a number, unless zero, and read from either. `[lenient]` passes
+/// `duration` or `nanos`: a time in words or as a number, unless zero, and read from either; as `words` zero is
+/// shown as no words. `[lenient]` passes
 /// over unknown members.
 macro_rules! shapes {
     ($($(#[$about:meta])* $type:ty { $([$lenient:ident])? $($name:literal: $field:ident $how:ident,)* })*) => {$(
@@ -206,9 +207,13 @@ macro_rules! shapes {
     )*};
     (@read $members:ident, $name:literal, duration) => { $members.take::<$crate::http::shape::Words>($name)?.0 };
     (@read $members:ident, $name:literal, nanos) => { $members.take::<$crate::http::shape::Nanos>($name)?.0 };
+    (@read $members:ident, $name:literal, words) => { $members.take::<$crate::http::shape::WordsOrNone>($name)?.0 };
     (@read $members:ident, $name:literal, $how:ident) => { $members.take($name)? };
     (@show $map:ident, $value:expr, $name:literal, always) => {
         $map.serialize_entry($name, &$crate::http::shape::Shown(&$value))?;
+    };
+    (@show $map:ident, $value:expr, $name:literal, words) => {
+        shapes!(@show $map, $crate::http::shape::WordsOrNone($value), $name, always);
     };
     (@show $map:ident, $value:expr, $name:literal, unless_empty) => {
         if !$crate::http::shape::Shape::is_empty(&$value) {

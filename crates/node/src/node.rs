@@ -48,6 +48,7 @@ struct Inner {
     tasks: Registry,
     restoring: Mutex<HashSet<Scope>>,
     names: tokio::sync::Mutex<()>,
+    beginnings: tokio::sync::Mutex<()>,
     free_bytes: AtomicU64,
     metrics: Arc<Metrics>,
     session_timers: Timers<String>,
@@ -170,6 +171,7 @@ impl Node {
                 tasks: Registry::default(),
                 restoring: Mutex::default(),
                 names: tokio::sync::Mutex::default(),
+                beginnings: tokio::sync::Mutex::default(),
                 free_bytes,
                 metrics: Arc::default(),
                 session_timers: Timers::default(),
@@ -373,6 +375,11 @@ impl Node {
     /// Two snapshots of one name must not be listed at once.
     pub(crate) async fn hold_names(&self) -> MutexGuard<'_, ()> {
         self.inner.names.lock().await
+    }
+
+    /// What a scope begins with must not be added twice.
+    pub(crate) async fn hold_beginnings(&self) -> MutexGuard<'_, ()> {
+        self.inner.beginnings.lock().await
     }
 
     /// One restore or undo per scope at a time: held until the guard is dropped.

@@ -50,8 +50,8 @@ struct Inner {
     free_bytes: AtomicU64,
     metrics: Arc<Metrics>,
     session_timers: SessionTimers,
-    known: Known,
     digests: Digests,
+    known: Known,
     closing: watch::Sender<bool>,
 }
 
@@ -171,8 +171,8 @@ impl Node {
                 free_bytes,
                 metrics: Arc::default(),
                 session_timers: SessionTimers::default(),
-                known: Known::default(),
                 digests: Digests::default(),
+                known: Known::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -348,12 +348,12 @@ impl Node {
         &self.inner.session_timers
     }
 
-    pub(crate) fn known(&self) -> &Known {
-        &self.inner.known
-    }
-
     pub(crate) fn digests(&self) -> &Digests {
         &self.inner.digests
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
     }
 
     pub(crate) fn measure_disk(&self) {

@@ -29,7 +29,8 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
     text.push_str(&format!("  acl      {}\n", access(node, bootstrap.as_deref())));
     text.push_str(&format!("  data     {data_dir}\n  token    {data_dir}/token\n"));
     // With TLS or ACL, commands that work as printed would have to know a CA or a secret.
-    let is_open = !over_tls && !node.settings().access.enabled;
+    let settings = node.settings();
+    let is_open = !over_tls && !settings.access.enabled && !settings.nomad_access;
     if let (true, true, Some(consul), Some(native)) = (args.dev, is_open, consul, native) {
         text.push_str(&samples(&consul.to_string(), &native.to_string(), &data_dir.to_string()));
     }

@@ -30,6 +30,7 @@ struct File {
     regions: BTreeMap<String, String>,
     tls: Option<TlsFile>,
     acl: Acl,
+    nomad: NomadFile,
     limits: Limits,
     log: Log,
 }
@@ -40,6 +41,19 @@ struct ListenFile {
     consul: Option<String>,
     nomad: Option<String>,
     native: Option<String>,
+}
+
+/// What holds for Nomad's API alone.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NomadFile {
+    acl: NomadAcl,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct NomadAcl {
+    enabled: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,6 +121,7 @@ impl Config {
         if let Some(keep) = file.limits.undo_keep {
             settings.undo_keep = duration(&keep).with_context(|| format!("limits.undo_keep = {keep:?}"))?;
         }
+        settings.nomad_access = file.nomad.acl.enabled;
         settings.access = file.acl.resolve(|name| std::env::var(name).ok())?;
         let config = Config {
             consul: listen("listen.consul", args.consul, file.listen.consul, 8500)?,
@@ -143,10 +158,14 @@ impl Config {
                 .into());
         }
         for (what, listen, lacks) in [
-            ("consul", self.consul, lacks(self.tls.is_some(), self.denies_strangers())),
-            ("nomad", self.nomad, lacks(self.tls.is_some(), false)),
+            (
+                "consul",
+                self.consul,
+                self.lacks(self.denies_strangers(), "[acl] with default_policy = \"deny\""),
+            ),
+            ("nomad", self.nomad, self.lacks(self.settings.nomad_access, "[nomad.acl] with enabled = true")),
             // It has an access control of its own: the operator's token.
-            ("native", self.native, lacks(self.tls.is_some(), true)),
+            ("native", self.native, self.lacks(true, "")),
         ] {
             if let (Listen::At(address), Some(lacks), false) = (listen, lacks, insecure)
                 && !address.ip().is_loopback()
@@ -159,6 +178,17 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// What a listener lacks, whose access control, if it has none that denies by default, is configured by `acl`.
+    fn lacks(&self, has_acl: bool, acl: &str) -> Option<Lacks> {
+        let (what, configure) = match (self.tls.is_some(), has_acl) {
+            (true, true) => return None,
+            (false, true) => ("TLS", "[tls]".to_owned()),
+            (true, false) => ("an ACL that denies by default", acl.to_owned()),
+            (false, false) => ("TLS and an ACL that denies by default", format!("[tls], and {acl}")),
+        };
+        Some(Lacks { what, configure })
     }
 
     /// Whether Consul's API gives nothing to whoever has no token.
@@ -188,19 +218,7 @@ impl Config {
 /// What is missing before others than this machine's own users may reach a listener.
 struct Lacks {
     what: &'static str,
-    configure: &'static str,
-}
-
-fn lacks(has_tls: bool, has_acl: bool) -> Option<Lacks> {
-    let (what, configure) = match (has_tls, has_acl) {
-        (true, true) => return None,
-        (false, true) => ("TLS", "[tls]"),
-        (true, false) => ("an ACL that denies by default", "[acl] with default_policy = \"deny\""),
-        (false, false) => {
-            ("TLS and an ACL that denies by default", "[tls], and [acl] with default_policy = \"deny\"")
-        }
-    };
-    Some(Lacks { what, configure })
+    configure: String,
 }
 
 /// Addresses of other APIs as URLs. What could never be asked is found here and not by the first request.

@@ -48,12 +48,13 @@ struct Inner {
     tasks: Registry,
     restoring: Mutex<HashSet<Scope>>,
     names: tokio::sync::Mutex<()>,
+    beginnings: tokio::sync::Mutex<()>,
     free_bytes: AtomicU64,
     metrics: Arc<Metrics>,
     session_timers: Timers<String>,
     lock_timers: Timers<HeldLock>,
-    known: Known,
     digests: Digests,
+    known: Known,
     closing: watch::Sender<bool>,
 }
 
@@ -170,12 +171,13 @@ impl Node {
                 tasks: Registry::default(),
                 restoring: Mutex::default(),
                 names: tokio::sync::Mutex::default(),
+                beginnings: tokio::sync::Mutex::default(),
                 free_bytes,
                 metrics: Arc::default(),
                 session_timers: Timers::default(),
                 lock_timers: Timers::default(),
-                known: Known::default(),
                 digests: Digests::default(),
+                known: Known::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -355,12 +357,12 @@ impl Node {
         &self.inner.lock_timers
     }
 
-    pub(crate) fn known(&self) -> &Known {
-        &self.inner.known
-    }
-
     pub(crate) fn digests(&self) -> &Digests {
         &self.inner.digests
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
     }
 
     pub(crate) fn measure_disk(&self) {
@@ -373,6 +375,11 @@ impl Node {
     /// Two snapshots of one name must not be listed at once.
     pub(crate) async fn hold_names(&self) -> MutexGuard<'_, ()> {
         self.inner.names.lock().await
+    }
+
+    /// What a scope begins with must not be added twice.
+    pub(crate) async fn hold_beginnings(&self) -> MutexGuard<'_, ()> {
+        self.inner.beginnings.lock().await
     }
 
     /// One restore or undo per scope at a time: held until the guard is dropped.

@@ -16,6 +16,7 @@ impl Node {
     /// several steps after a restore (`hashicorp/consul:agent/consul/leader.go`, `hashicorp/nomad:nomad/leader.go`).
     pub async fn initialize(&self) -> Result<()> {
         self.confirm_leader().await?;
+        let _only = self.hold_beginnings().await;
         for scope in Scope::ALL {
             let Some(initialize) = self.to_add(&self.records().view(scope)?)? else { continue };
             let refused = match self.propose(initialize).await?.1 {

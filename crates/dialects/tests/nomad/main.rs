@@ -8,3 +8,4 @@ mod regions;
 mod scopes;
 mod server;
 mod snapshot;
+mod vars;

@@ -41,6 +41,7 @@ impl Server {
         set(&mut settings);
         let node = Node::open(settings, Parts::alone()).await.unwrap();
         node.wait_for_leader().await.unwrap();
+        node.initialize().await.unwrap();
         let nomad = dialects::nomad::routes(node.clone(), no_tls());
         let consul = dialects::consul::routes(node.clone(), no_tls());
         Server { node, nomad, consul, _dir: Arc::new(dir) }

@@ -53,8 +53,8 @@ struct Inner {
     metrics: Arc<Metrics>,
     session_timers: Timers<String>,
     lock_timers: Timers<HeldLock>,
-    known: Known,
     digests: Digests,
+    known: Known,
     closing: watch::Sender<bool>,
 }
 
@@ -176,8 +176,8 @@ impl Node {
                 metrics: Arc::default(),
                 session_timers: Timers::default(),
                 lock_timers: Timers::default(),
-                known: Known::default(),
                 digests: Digests::default(),
+                known: Known::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -357,12 +357,12 @@ impl Node {
         &self.inner.lock_timers
     }
 
-    pub(crate) fn known(&self) -> &Known {
-        &self.inner.known
-    }
-
     pub(crate) fn digests(&self) -> &Digests {
         &self.inner.digests
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
     }
 
     pub(crate) fn measure_disk(&self) {

@@ -191,6 +191,11 @@ fn strangers_need_tls_and_an_acl_that_denies() {
         let run = run(configuration, &consul).expect(2, lack);
         assert!(run.stderr.contains("hint: configure [") && run.stderr.contains("--insecure"), "{run}");
     }
+    let nomad = ["--consul", "off", "--native", "off", "--nomad", "0.0.0.0:0"];
+    let run_nomad =
+        run(tls, &nomad).expect(2, "nomad would listen on 0.0.0.0:0, beyond this machine, without an ACL");
+    assert!(run_nomad.stderr.contains("[nomad.acl] with enabled = true"), "{run_nomad}");
+    run(&format!("{tls}[nomad.acl]\nenabled = true\n"), &nomad).expect(12, "/dev/null/data");
     run("", &native).expect(2, "native would listen on 0.0.0.0:0, beyond this machine, without TLS\n");
     // These may listen, and end where they would keep their data.
     run(&format!("{tls}{DENY}"), &consul).expect(12, "/dev/null/data");

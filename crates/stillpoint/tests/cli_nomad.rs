@@ -18,7 +18,7 @@ fn sent_with(archive: &[u8], digest: &str) -> Response {
     let mut response = answer_archive(archive);
     response.headers_mut().remove("x-consul-index");
     if !digest.is_empty() {
-        response.headers_mut().insert("digest", digest.parse().expect("a digest is text"));
+        response.headers_mut().insert("digest", digest.parse().expect("a valid header"));
     }
     response
 }

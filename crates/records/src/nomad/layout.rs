@@ -7,7 +7,9 @@
 use std::fmt::Display;
 
 use archive::msgpack::{self, Cursor};
-use archive::nomad::{Namespace, RootKey, Variable, VariablesQuota, identity, kinds};
+use archive::nomad::{
+    Job, JobSubmission, JobSummary, Namespace, RootKey, Variable, VariablesQuota, identity, kinds,
+};
 use archive::state::Id;
 
 use super::{acl, indexes, variables};
@@ -55,6 +57,15 @@ pub(crate) fn derived(kind: u8, bytes: &[u8]) -> Result<Derived, String> {
             let root_key = RootKey::decode(bytes).map_err(text)?;
             root_key.create_index.max(root_key.modify_index)
         }
+        kinds::JOB | kinds::JOB_VERSION => {
+            let job = Job::decode(bytes).map_err(text)?;
+            job.create_index.max(job.modify_index).max(job.job_modify_index)
+        }
+        kinds::JOB_SUMMARY => {
+            let summary = JobSummary::decode(bytes).map_err(text)?;
+            summary.create_index.max(summary.modify_index)
+        }
+        kinds::JOB_SUBMISSION => JobSubmission::decode(bytes).map_err(text)?.job_modify_index,
         _ => highest_index(kind, bytes).map_err(text)?,
     };
     Ok(Derived { keys, index })

@@ -8,7 +8,7 @@ use super::{JOB_SUMMARY, JOB_VERSION, JOBS, versions_of};
 use crate::nomad::indexes::touch;
 use crate::nomad::refusal::Failure;
 use crate::nomad::{Reply, layout};
-use crate::{Error, Read, Txn, error};
+use crate::{Error, Read, Txn};
 
 /// What names its job in fields, and the table it is in.
 const OF_A_JOB: [(u8, &str); 2] = [(kinds::DEPLOYMENT, "deployment"), (kinds::ALLOC, "allocs")];
@@ -29,7 +29,7 @@ pub(super) fn purge(txn: &mut Txn<'_>, namespace: &str, id: &str) -> Result<Repl
         touch(txn, table)?;
     }
     for (kind, table) in OF_A_JOB {
-        let found = of_job(txn, kind, |bytes| Ok(owner(bytes)? == (namespace, id)))?;
+        let found = of_job(txn, kind, |bytes| is_of(bytes, namespace, id))?;
         if !found.is_empty() {
             remove_all(txn, kind, found)?;
             touch(txn, table)?;
@@ -45,23 +45,17 @@ pub(super) fn purge(txn: &mut Txn<'_>, namespace: &str, id: &str) -> Result<Repl
 
 /// Removes the scaling policies of a job.
 pub(super) fn scaling_policies(txn: &mut Txn<'_>, namespace: &str, id: &str) -> Result<(), Error> {
-    let found = of_job(txn, kinds::SCALING_POLICY, |bytes| {
-        let (mut of_namespace, mut of_job) = ("", "");
-        Cursor::new(bytes).fields(|field, value| match field {
-            b"Target" => value
-                .fields(|field, value| {
-                    match field {
-                        b"Namespace" => of_namespace = value.text()?,
-                        b"Job" => of_job = value.text()?,
-                        _ => {}
-                    }
-                    Ok(())
-                })
-                .map(drop),
-            _ => Ok(()),
+    let target = |bytes: &[u8]| -> Result<bool, Malformed> {
+        let mut is_its = false;
+        Cursor::new(bytes).fields(|field, value| {
+            if field == b"Target" {
+                is_its = names(value, [b"Namespace", b"Job"])? == [namespace.as_bytes(), id.as_bytes()];
+            }
+            Ok(())
         })?;
-        Ok((of_namespace, of_job) == (namespace, id))
-    })?;
+        Ok(is_its)
+    };
+    let found = of_job(txn, kinds::SCALING_POLICY, |bytes| target(bytes).unwrap_or_default())?;
     if !found.is_empty() {
         remove_all(txn, kinds::SCALING_POLICY, found)?;
         touch(txn, "scaling_policy")?;
@@ -70,33 +64,29 @@ pub(super) fn scaling_policies(txn: &mut Txn<'_>, namespace: &str, id: &str) -> 
 }
 
 /// The ids of the records that `is_its` says are of a job.
-fn of_job(
-    txn: &Txn<'_>,
-    kind: u8,
-    is_its: impl Fn(&[u8]) -> Result<bool, Malformed>,
-) -> Result<Vec<Bytes>, Error> {
-    let mut found = Vec::new();
-    for entry in txn.scan(kind, b"") {
-        let (id, bytes) = entry?;
-        if is_its(&bytes).map_err(|e| error::stored("record of a job", e))? {
-            found.push(id);
-        }
-    }
-    Ok(found)
+fn of_job(txn: &Txn<'_>, kind: u8, is_its: impl Fn(&[u8]) -> bool) -> Result<Vec<Bytes>, Error> {
+    let records = txn.scan(kind, b"");
+    let found = records.filter(|entry| entry.as_ref().map_or(true, |(_, bytes)| is_its(bytes)));
+    found.map(|entry| Ok(entry?.0)).collect()
 }
 
-/// The namespace and the id of the job that a record names.
-pub(super) fn owner(bytes: &[u8]) -> Result<(&str, &str), Malformed> {
-    let (mut namespace, mut job) = ("", "");
-    Cursor::new(bytes).fields(|field, value| {
-        match field {
-            b"Namespace" => namespace = value.text()?,
-            b"JobID" => job = value.text()?,
-            _ => {}
+/// Whether a record names a job by the fields that most do. What is not as it should be, which an archive may
+/// bring, names none.
+pub(super) fn is_of(bytes: &[u8], namespace: &str, id: &str) -> bool {
+    let found = names(&mut Cursor::new(bytes), [b"Namespace", b"JobID"]);
+    found.is_ok_and(|found| found == [namespace.as_bytes(), id.as_bytes()])
+}
+
+/// Two texts of a map.
+fn names<'a>(cursor: &mut Cursor<'a>, fields: [&[u8]; 2]) -> Result<[&'a [u8]; 2], Malformed> {
+    let mut found: [&[u8]; 2] = [b"", b""];
+    cursor.fields(|field, value| {
+        if let Some(at) = fields.iter().position(|name| *name == field) {
+            found[at] = value.raw()?;
         }
         Ok(())
     })?;
-    Ok((namespace, job))
+    Ok(found)
 }
 
 fn remove_all(txn: &mut Txn<'_>, kind: u8, ids: Vec<Bytes>) -> Result<(), Error> {

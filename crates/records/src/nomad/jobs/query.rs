@@ -3,7 +3,7 @@
 use archive::nomad::{Job, JobSubmission, JobSummary, kinds};
 use bytes::Bytes;
 
-use super::purge::owner;
+use super::purge::is_of;
 use super::{JOB_SUMMARY, JOB_VERSION, JOBS, decode, version_id, versions_of};
 use crate::nomad::{Answer, indexes, layout};
 use crate::{Error, Read, error};
@@ -87,7 +87,7 @@ pub fn has_of_job(read: &dyn Read, kind: u8, namespace: &str, id: &str) -> Resul
     let mut found = false;
     for entry in read.scan(kind, b"") {
         let (_, bytes) = entry?;
-        found |= owner(&bytes).map_err(|e| error::stored("record of a job", e))? == (namespace, id);
+        found |= is_of(&bytes, namespace, id);
     }
     let name = match kind {
         kinds::EVAL => "evals",

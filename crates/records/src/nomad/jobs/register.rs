@@ -9,13 +9,14 @@ use super::{JOB_SUMMARY, JOBS, NOT_SCHEDULED, Registration, decode, purge, versi
 use crate::nomad::indexes::touch;
 use crate::nomad::refusal::{Failure, Refusal};
 use crate::nomad::{DEFAULT_NAMESPACE, Reply, layout};
-use crate::{Error, Read, Txn, error};
+use crate::{Error, ID_BYTES_MAX, Read, Txn, error};
 
 /// Pools that always exist.
 const BUILT_IN_POOLS: [&str; 2] = ["default", "all"];
 
 pub(super) fn register(txn: &mut Txn<'_>, registration: Registration) -> Result<Reply, Failure> {
     let Registration { mut job, submission, enforce_index } = registration;
+    check_id(&job.namespace, &job.id)?;
     check_places(txn, &job)?;
     let key = layout::in_namespace(&job.namespace, job.id.as_bytes());
     let before = txn.get(kinds::JOB, &key)?.map(|bytes| decode(&bytes)).transpose()?;
@@ -31,7 +32,7 @@ pub(super) fn register(txn: &mut Txn<'_>, registration: Registration) -> Result<
     }
     job.dispatched = before.as_ref().is_some_and(|before| before.dispatched);
     job.stable = false;
-    job.version = before.as_ref().map_or(0, |before| before.version + 1);
+    job.version = before.as_ref().map_or(0, |before| before.version.saturating_add(1));
     job.create_index = before.as_ref().map_or(txn.index(), |before| before.create_index);
     let bytes = put(txn, &mut job, |job| job.encode())?;
     versions::add(txn, &job, bytes)?;
@@ -51,10 +52,11 @@ pub(super) fn stop(txn: &mut Txn<'_>, namespace: &str, id: &str) -> Result<Reply
     let Some(before) = txn.get(kinds::JOB, &key)? else {
         return Ok(Reply::Job { index: 0, job_modify_index: 0 });
     };
+    check_id(namespace, id)?;
     let mut job = decode(&before)?;
     let source = txn.get(kinds::JOB_SUBMISSION, &version_id(namespace, id, job.version))?;
     job.stop = true;
-    job.version += 1;
+    job.version = job.version.saturating_add(1);
     let bytes = put(txn, &mut job, |job| job.encode_over(&before))?;
     versions::add(txn, &job, bytes)?;
     summarize(txn, &job)?;
@@ -79,6 +81,17 @@ fn put(txn: &mut Txn<'_>, job: &mut Job, encode: impl Fn(&Job) -> Vec<u8>) -> Re
     txn.put(kinds::JOB, &layout::in_namespace(&job.namespace, job.id.as_bytes()), bytes.clone().into())?;
     touch(txn, JOBS)?;
     Ok(bytes)
+}
+
+/// Genuine servers have no limit; ours is that of keys.
+fn check_id(namespace: &str, id: &str) -> Result<(), Refusal> {
+    let refuse = |text: &str| Err(Refusal::Failed(text.to_owned()));
+    match version_id(namespace, id, 0).len() {
+        _ if id.is_empty() => refuse("Missing job ID"),
+        _ if id.contains('\0') => refuse("Job ID contains a null character"),
+        ID_BYTES_MAX.. => refuse("Job ID is too long"),
+        _ => Ok(()),
+    }
 }
 
 fn check_places(txn: &Txn<'_>, job: &Job) -> Result<(), Failure> {

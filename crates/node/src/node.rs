@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::sync::{MutexGuard, watch};
 use uuid::Uuid;
 
+use crate::access::Known;
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
 use crate::data_dir::{DataDir, Identity};
@@ -50,6 +51,7 @@ struct Inner {
     metrics: Arc<Metrics>,
     session_timers: SessionTimers,
     digests: Digests,
+    known: Known,
     closing: watch::Sender<bool>,
 }
 
@@ -170,6 +172,7 @@ impl Node {
                 metrics: Arc::default(),
                 session_timers: SessionTimers::default(),
                 digests: Digests::default(),
+                known: Known::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -347,6 +350,10 @@ impl Node {
 
     pub(crate) fn digests(&self) -> &Digests {
         &self.inner.digests
+    }
+
+    pub(crate) fn known(&self) -> &Known {
+        &self.inner.known
     }
 
     pub(crate) fn measure_disk(&self) {

@@ -7,7 +7,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use archive::consul::{AclToken, Link};
+use archive::consul::{AclToken, IndexEntry, Link, kinds};
 use archive::testing::Builder;
 use common::{archive_of, put, restore, value_of};
 use node::testing::{Cluster, eventually, timing};
@@ -232,6 +232,21 @@ async fn the_plan_says_whether_the_callers_token_survives() {
     let request = RestoreRequest { caller: Some(secret(5).into()), ..RestoreRequest::of(Scope::Consul) };
     let restored = node.restore(request, Origin::Body(body_of(archive))).await.unwrap();
     assert_eq!(restored.warnings, [missing]);
+}
+
+#[tokio::test]
+async fn what_is_remembered_of_the_live_state_says_nothing_of_an_archive() {
+    let server = start(denying(None)).await;
+    create(&server.node, token(1, GLOBAL_MANAGEMENT_ID, 0)).await;
+    let caller = secret(1);
+    assert!(may_restore(&server.node, &caller));
+    // The archive's tokens changed last at the index at which the live ones did.
+    let value = acl::last_change(&server.node.records().view(Scope::Consul).unwrap()).unwrap();
+    let tokens = IndexEntry { key: "acl-tokens".into(), value };
+    let archive = Builder::new(value).record(kinds::INDEX, tokens.encode()).archive();
+    let warnings = plan(&server.node, &archive, &caller).await;
+    assert!(warnings.iter().any(|warning| warning.contains("not in the archive")), "{warnings:?}");
+    assert!(may_restore(&server.node, &caller));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod support;
 use std::thread;
 
 use archive::testing::Builder;
+use axum::http::HeaderName;
 use axum::http::header::{CONNECTION, DATE};
 use serde_json::{Value, json};
 use support::http::{Answer, Http};
@@ -34,7 +35,8 @@ fn saved(http: &Http, server: &Server) -> Vec<u8> {
 
 /// Without what belongs to a moment or to a connection.
 fn lasting(mut answer: Answer) -> Answer {
-    [DATE, CONNECTION].iter().for_each(|name| drop(answer.headers.remove(name)));
+    let id = HeaderName::from_static("x-request-id");
+    [DATE, CONNECTION, id].iter().for_each(|name| drop(answer.headers.remove(name)));
     answer
 }
 

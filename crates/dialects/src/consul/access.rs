@@ -2,6 +2,8 @@
 //!
 //! Follows `hashicorp/consul:agent/consul/acl.go`.
 
+use std::sync::Arc;
+
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -28,7 +30,7 @@ impl Caller {
     }
 
     /// What the caller may do, as `view` has it: an answer and the right to it are of one instant.
-    pub(super) fn on(&self, view: &View) -> Result<Authorizer, Failure> {
+    pub(super) fn on(&self, view: &View) -> Result<Arc<Authorizer>, Failure> {
         Ok(self.node.authorizer(view, self.secret.expose())?)
     }
 
@@ -38,7 +40,7 @@ impl Caller {
     }
 
     /// What the caller may do now, as this node knows it.
-    pub(super) async fn now(&self) -> Result<Authorizer, Failure> {
+    pub(super) async fn now(&self) -> Result<Arc<Authorizer>, Failure> {
         let caller = self.clone();
         off_thread(move || caller.on(&caller.node.records().view(Scope::Consul)?)).await
     }
@@ -47,7 +49,7 @@ impl Caller {
     /// the change afterwards is the leader's alone.
     pub(super) async fn vet<T: Send + 'static>(
         &self,
-        vet: impl FnOnce(&View, &Authorizer) -> Result<T, Failure> + Send + 'static,
+        vet: impl FnOnce(&View, &Arc<Authorizer>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         if self.node.settings().access.enabled {
             self.node.know_rights().await?;
@@ -83,7 +85,7 @@ impl Caller {
 /// What a caller may see, and whether that kept something from it.
 pub(super) struct Sight {
     /// What it may do.
-    pub(super) may: Authorizer,
+    pub(super) may: Arc<Authorizer>,
     /// Whether there was anything that it may not see.
     pub(super) hides: bool,
 }

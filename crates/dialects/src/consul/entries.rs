@@ -2,6 +2,7 @@
 
 use std::future::ready;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use archive::consul::DirEntry;
@@ -85,7 +86,7 @@ pub(super) struct Listing {
 /// the first, the body breaks off.
 pub(super) async fn list(
     view: View,
-    may: Authorizer,
+    may: Arc<Authorizer>,
     prefix: Bytes,
     is_pretty: bool,
 ) -> Result<Listing, Failure> {

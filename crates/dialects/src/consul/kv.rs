@@ -2,6 +2,8 @@
 //!
 //! Follows `hashicorp/consul:agent/kvs_endpoint.go`.
 
+use std::sync::Arc;
+
 use axum::Extension;
 use axum::body::{Body, HttpBody};
 use axum::extract::State;
@@ -124,7 +126,7 @@ fn glance_below(
 }
 
 /// What a caller that may list keys may do besides.
-fn lister(caller: &Caller, view: &View, prefix: &[u8]) -> Result<Authorizer, Failure> {
+fn lister(caller: &Caller, view: &View, prefix: &[u8]) -> Result<Arc<Authorizer>, Failure> {
     let may = caller.on(view)?;
     may.key_list(prefix)?;
     Ok(may)

@@ -6,6 +6,8 @@
 //!
 //! Follows `hashicorp/consul:agent/session_endpoint.go`.
 
+use std::sync::Arc;
+
 use archive::consul::{Check, Node, Session};
 use axum::Extension;
 use axum::body::Body;
@@ -221,7 +223,7 @@ pub(super) async fn renew(
 /// Whether the caller may destroy or renew a session, which anyone may if there is none.
 async fn vet_change(caller: &Caller, id: &str) -> Result<(), Failure> {
     let id = id.to_owned();
-    let vet = move |view: &View, may: &Authorizer| match session_get(view, &id)?.value {
+    let vet = move |view: &View, may: &Arc<Authorizer>| match session_get(view, &id)?.value {
         Some(session) => Ok(may.session_write(&session.node)?),
         None => Ok(()),
     };

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use records::consul::acl::{Command, Reply};
+use records::Scope;
+use records::consul::acl::{self, Command, Reply};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -145,8 +146,8 @@ async fn what_waits_is_asked_again_when_it_is_answered() {
     for uri in ["/v1/kv/exact", "/v1/kv/exact?recurse", "/v1/kv/exact?keys"] {
         let caller = server.ruled(RULES).await;
         let own: Value = {
-            let found = server.node.records().view(records::Scope::Consul).unwrap();
-            let token = records::consul::acl::token_by_secret(&found, caller.secret(), 0).unwrap().value;
+            let found = server.node.records().view(Scope::Consul).unwrap();
+            let token = acl::token_by_secret(&found, caller.secret(), 0).unwrap().value;
             Value::from(token.unwrap().accessor_id)
         };
         let separator = if uri.contains('?') { '&' } else { '?' };
@@ -162,6 +163,25 @@ async fn what_waits_is_asked_again_when_it_is_answered() {
         let waited = timeout(Duration::from_secs(30), async { tokio::join!(wait, change) }).await;
         waited.expect("the change ends the wait").0.check(403, "ACL not found");
     }
+}
+
+#[tokio::test]
+async fn rules_that_change_hold_at_once() {
+    let server = filled(false).await;
+    let caller = server.ruled(RULES).await;
+    let archive = server.save().await;
+    caller.get("/v1/kv/exact?raw").await.check(200, "v");
+    let view = server.node.records().view(Scope::Consul).unwrap();
+    let mut policy =
+        acl::policies(&view).unwrap().value.into_iter().find(|policy| policy.rules == RULES).unwrap();
+    policy.rules = r#"key "exact" { policy = "deny" }"#.into();
+    let reply = server.acl(Command::UpdatePolicy(Box::new(policy))).await;
+    assert!(matches!(reply, Reply::Policy(_)), "{reply:?}");
+    caller.get("/v1/kv/exact").await.check_denied();
+    server.restore(archive).await.check(200, "");
+    caller.get("/v1/kv/exact?raw").await.check(200, "v");
+    server.node.undo(Scope::Consul, None).await.unwrap();
+    caller.get("/v1/kv/exact").await.check_denied();
 }
 
 #[tokio::test]

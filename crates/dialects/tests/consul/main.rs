@@ -4,6 +4,7 @@
 
 mod acl;
 mod acl_catalog;
+mod acl_cost;
 mod acl_keys;
 mod acl_routes;
 mod acl_txn;

@@ -1,7 +1,7 @@
 //! The life of tokens: created, changed, cloned, expired, reaped, deleted.
 
 use archive::consul::{
-    AclPolicy, AclToken, NodeIdentity, ServiceIdentity, TemplateVariables, TemplatedPolicy,
+    AclPolicy, AclRole, AclToken, NodeIdentity, ServiceIdentity, TemplateVariables, TemplatedPolicy,
 };
 use archive::msgpack::Time;
 use records::consul::acl::{
@@ -280,6 +280,39 @@ fn a_time_to_live_becomes_a_moment_and_is_bounded() {
     ];
     for (command, expected) in table {
         assert_eq!(machine.apply(command), failed(expected));
+    }
+}
+
+#[test]
+fn rights_end_when_their_token_does() {
+    let mut machine = Machine::initialized();
+    machine.token(create(AclToken { expiration_ttl_ns: 2 * MINUTE_NS, ..token(10) }));
+    let found = machine.resolve(&id(11)).unwrap();
+    let end_ms = START_MS + 2 * MINUTE_MS;
+    assert!(found.is_valid(end_ms) && !found.is_valid(end_ms + 1));
+    assert!(machine.resolve("").unwrap().is_valid(u64::MAX));
+}
+
+#[test]
+fn every_change_of_rights_has_an_index_of_its_own() {
+    let mut machine = Machine::initialized();
+    let mut last = acl::last_change(&machine.view()).unwrap();
+    let role = AclRole { id: id(30), name: "r".into(), ..AclRole::default() };
+    for command in [
+        Command::CreatePolicy(Box::new(policy(20, "p"))),
+        Command::UpdatePolicy(Box::new(AclPolicy { rules: "acl = \"read\"".into(), ..policy(20, "p") })),
+        Command::CreateRole(Box::new(role.clone())),
+        Command::UpdateRole(Box::new(AclRole { description: "d".into(), ..role })),
+        create(token(10)),
+        update(AclToken { description: "d".into(), ..token(10) }),
+        Command::DeleteRole { id: id(30) },
+        Command::DeletePolicy { id: id(20) },
+        Command::DeleteToken { accessor: id(10), by: String::new() },
+    ] {
+        machine.apply(command.clone());
+        let change = acl::last_change(&machine.view()).unwrap();
+        assert!(change > last, "{command:?}");
+        last = change;
     }
 }
 

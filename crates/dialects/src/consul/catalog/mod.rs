@@ -5,6 +5,7 @@
 mod shapes;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use archive::consul::{Check, Node, Service};
 use axum::Extension;
@@ -41,7 +42,7 @@ pub(super) async fn register(
     refuse_tenancy(&query, &headers)?;
     let value = decode_body(&app, body).await?;
     let register = asked_register(value, &app.node.settings().datacenter)?;
-    let vet = move |view: &View, may: &Authorizer| {
+    let vet = move |view: &View, may: &Arc<Authorizer>| {
         vet_register(view, may, &register)?;
         Ok(register)
     };
@@ -60,7 +61,7 @@ pub(super) async fn deregister(
     refuse_tenancy(&query, &headers)?;
     let value = decode_body(&app, body).await?;
     let deregister = asked_deregister(value, &app.node.settings().datacenter)?;
-    let vet = move |view: &View, may: &Authorizer| {
+    let vet = move |view: &View, may: &Arc<Authorizer>| {
         vet_deregister(view, may, &deregister)?;
         Ok(deregister)
     };

@@ -25,6 +25,7 @@ pub struct Authorizer {
     rules: Rules,
     default: DefaultPolicy,
     key_list_policy: bool,
+    expires_ms: Option<u64>,
 }
 
 /// The answer to one question.
@@ -34,12 +35,21 @@ impl Authorizer {
     /// Answers for the token called `accessor`, which has these rules. With `key_list_policy`, listing keys is
     /// a right of its own.
     pub fn new(accessor: String, rules: Rules, default: DefaultPolicy, key_list_policy: bool) -> Authorizer {
-        Authorizer { accessor, rules, default, key_list_policy }
+        Authorizer { accessor, rules, default, key_list_policy, expires_ms: None }
     }
 
     /// Allows everything: for servers without access control.
     pub fn unrestricted() -> Authorizer {
         Authorizer::new(String::new(), Rules::default(), DefaultPolicy::Manage, false)
+    }
+
+    /// Whether the token has not expired at this time, in milliseconds since the Unix epoch.
+    pub fn is_valid(&self, now_ms: u64) -> bool {
+        self.expires_ms.is_none_or(|at_ms| at_ms >= now_ms)
+    }
+
+    pub(super) fn expiring(self, expires_ms: Option<u64>) -> Authorizer {
+        Authorizer { expires_ms, ..self }
     }
 
     /// By which the token is known.

@@ -32,8 +32,8 @@ pub use authorizer::{Authorizer, DefaultPolicy};
 pub use builtin::{GLOBAL_MANAGEMENT_ID, GLOBAL_READ_ONLY_ID};
 pub use command::{Command, ManagementToken, Reply};
 pub use query::{
-    REDACTED, TokenFilter, next_expiration_ms, policies, policy, policy_by_name, redact, role, role_by_name,
-    roles, token, token_by_secret, tokens,
+    REDACTED, TokenFilter, last_change, next_expiration_ms, policies, policy, policy_by_name, redact, role,
+    role_by_name, roles, token, token_by_secret, tokens,
 };
 pub use resolve::{Settings, Unresolved, resolve};
 pub use rules::{Error as RulesError, Rules};

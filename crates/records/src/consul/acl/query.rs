@@ -111,6 +111,12 @@ pub fn roles(read: &dyn Read, policy: Option<&str>) -> Result<Answer<Vec<AclRole
     answer(read, ROLES_TABLE, roles)
 }
 
+/// When a token, a policy or a role was last changed: while one image is live and this stays, what
+/// [`super::resolve`] gives stays, but for tokens that expire.
+pub fn last_change(read: &dyn Read) -> Result<u64, Error> {
+    indexes::highest(read, &[TOKENS_TABLE, POLICIES_TABLE, ROLES_TABLE])
+}
+
 /// When the next token expires, in milliseconds since the Unix epoch: from then on
 /// [`super::Command::ReapTokens`] has something to do.
 pub fn next_expiration_ms(read: &dyn Read) -> Result<Option<u64>, Error> {

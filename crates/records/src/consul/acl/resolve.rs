@@ -11,7 +11,7 @@ use super::authorizer::{Authorizer, DefaultPolicy};
 use super::builtin::{ANONYMOUS_SECRET, ROOTS, Template};
 use super::query::is_expired;
 use super::rules::{self, Rules};
-use super::store;
+use super::{derived, store};
 use crate::hcl::Repeats;
 use crate::quote::Quoted;
 use crate::{Error, Read};
@@ -69,7 +69,9 @@ pub fn resolve(
         _ => return Err(Unresolved::NotFound),
     };
     let rules = Gathering { read, datacenter: &settings.datacenter, rules: Rules::default() }.of(&token)?;
-    Ok(Authorizer::new(token.accessor_id, rules, settings.default, settings.key_list_policy))
+    let expires_ms = derived::expires_ms(&token);
+    let authorizer = Authorizer::new(token.accessor_id, rules, settings.default, settings.key_list_policy);
+    Ok(authorizer.expiring(expires_ms))
 }
 
 /// The secret that a request bears, given or not.

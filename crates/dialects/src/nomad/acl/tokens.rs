@@ -134,7 +134,7 @@ pub(super) async fn read_own(params: Params, Extension(query): Extension<Query>,
 pub(super) async fn list(params: Params, Extension(query): Extension<Query>, caller: Caller) -> Reply {
     refuse_unserved(&query)?;
     let prefix = params.prefix.clone();
-    let (mut headers, found) = read_with(&caller, params.read.clone(), move |view, may| {
+    let (mut headers, found) = read_with(&caller, params.read, move |view, may| {
         may.management()?;
         Ok(acl::tokens(view, &prefix)?)
     })

@@ -9,8 +9,8 @@ pub const MEMBER_BYTES: usize = 128 << 10;
 /// What Go's `compress/gzip` writes when no header field is set: deflate, no flags, no time, OS unknown.
 pub(super) const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// Lets whoever waits for this core run now. A scheduler leaves a thread that computes on its core until a
-/// tick, 4 ms on common kernels, and a write that waits at each of its steps becomes many times slower.
+/// Lets whoever waits for this core run now. A scheduler may leave a thread that computes on its core until
+/// a tick, 4 ms on common kernels, and a write waits for a core at each of its steps.
 pub(super) fn make_way() {
     std::thread::yield_now();
 }

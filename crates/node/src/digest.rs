@@ -91,3 +91,26 @@ impl Write for Hashing {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(index: u64) -> Key {
+        let meta = Meta { index, ..Meta::default() };
+        Key { scope: Scope::Nomad, image: Uuid::nil(), meta, level: Level::Fast }
+    }
+
+    #[test]
+    fn the_last_few_digests_are_remembered() {
+        let digests = Digests::default();
+        for index in 0..=8 {
+            digests.put(key(index), Digest([u8::try_from(index).unwrap(); 32]));
+        }
+        assert_eq!(digests.get(&key(0)), None);
+        assert_eq!(digests.get(&key(8)), Some(Digest([8; 32])));
+        assert_eq!(digests.get(&Key { level: Level::Small, ..key(8) }), None);
+        assert_eq!(digests.get(&Key { scope: Scope::Consul, ..key(8) }), None);
+        assert_eq!(digests.0.lock().unwrap().len(), REMEMBERED_MAX);
+    }
+}

@@ -25,6 +25,9 @@ use Expected::{Denied, Nothing, Open, Refused, Wrong};
 const TOKEN: &str = r#"{"Type":"management"}"#;
 const POLICY: &str = r#"{"Name":"hidden","Rules":""}"#;
 const ROLE: &str = r#"{"Name":"new","Policies":[{"Name":"hidden"}]}"#;
+const VARIABLE: &str = r#"{"Path":"hidden","Items":{"hidden":"hidden"}}"#;
+const JOB: &str = r#"{"Job":{"ID":"hidden","Name":"hidden","Type":"service","Datacenters":["dc1"],"TaskGroups":[
+    {"Name":"g","Tasks":[{"Name":"t","Driver":"raw_exec","Config":{"command":"true"}}]}]}}"#;
 const NAMESPACE: &str = r#"{"Name":"hidden"}"#;
 
 /// Patterns of paths, requests that they match, their bodies, and what is answered. `{token}` and `{role}` stand
@@ -54,6 +57,35 @@ const CASES: &[(&str, &str, &str, Expected)] = &[
     ("/v1/namespace/{*name}", "PUT /v1/namespace/hidden", NAMESPACE, Denied),
     ("/v1/namespace/{*name}", "POST /v1/namespace/hidden", NAMESPACE, Denied),
     ("/v1/namespace/{*name}", "DELETE /v1/namespace/hidden", "", Denied),
+    ("/v1/vars", "GET /v1/vars", "", Nothing),
+    ("/v1/vars", "GET /v1/vars?namespace=*", "", Nothing),
+    ("/v1/var/", "GET /v1/var/", "", Wrong),
+    ("/v1/var/", "PUT /v1/var/", VARIABLE, Wrong),
+    ("/v1/var/", "POST /v1/var/", VARIABLE, Wrong),
+    ("/v1/var/", "DELETE /v1/var/", "", Wrong),
+    ("/v1/var/{*name}", "GET /v1/var/hidden", "", Denied),
+    ("/v1/var/{*name}", "GET /v1/var/missing", "", Denied),
+    ("/v1/var/{*name}", "PUT /v1/var/hidden", VARIABLE, Denied),
+    ("/v1/var/{*name}", "PUT /v1/var/hidden?cas=1", VARIABLE, Denied),
+    ("/v1/var/{*name}", "PUT /v1/var/hidden?lock-acquire", VARIABLE, Denied),
+    ("/v1/var/{*name}", "POST /v1/var/hidden", VARIABLE, Denied),
+    ("/v1/var/{*name}", "DELETE /v1/var/hidden", "", Denied),
+    ("/v1/jobs", "GET /v1/jobs", "", Denied),
+    ("/v1/jobs", "GET /v1/jobs?namespace=*", "", Denied),
+    ("/v1/jobs", "PUT /v1/jobs", JOB, Denied),
+    ("/v1/jobs", "POST /v1/jobs", JOB, Denied),
+    ("/v1/job/", "GET /v1/job/", "", Denied),
+    ("/v1/job/", "PUT /v1/job/", JOB, Wrong),
+    ("/v1/job/", "POST /v1/job/", JOB, Wrong),
+    ("/v1/job/", "DELETE /v1/job/", "", Refused(500, "missing job ID")),
+    ("/v1/job/{*name}", "GET /v1/job/hidden", "", Denied),
+    ("/v1/job/{*name}", "GET /v1/job/hidden/versions", "", Denied),
+    ("/v1/job/{*name}", "GET /v1/job/hidden/summary", "", Denied),
+    ("/v1/job/{*name}", "GET /v1/job/hidden/submission?version=0", "", Denied),
+    ("/v1/job/{*name}", "GET /v1/job/hidden/allocations", "", Denied),
+    ("/v1/job/{*name}", "PUT /v1/job/hidden", JOB, Denied),
+    ("/v1/job/{*name}", "POST /v1/job/hidden", JOB, Denied),
+    ("/v1/job/{*name}", "DELETE /v1/job/hidden?purge=true", "", Denied),
     // Who asks for the first management token bears none; here there is one already.
     ("/v1/acl/bootstrap", "PUT /v1/acl/bootstrap", "", Refused(400, "already done")),
     ("/v1/acl/bootstrap", "POST /v1/acl/bootstrap", "", Refused(400, "already done")),
@@ -101,8 +133,11 @@ const CASES: &[(&str, &str, &str, Expected)] = &[
 /// A server that holds something of everything, and the ids of a token and a role in it.
 async fn filled() -> (Server, [String; 2]) {
     let server = Server::guarded().await;
+    server.node.initialize().await.unwrap();
     server.send("PUT /v1/namespace", NAMESPACE).await.check(200, "");
     server.send("PUT /v1/acl/policy/hidden", POLICY).await.check(200, "");
+    server.send("PUT /v1/var/hidden", VARIABLE).await.check(200, "hidden");
+    server.send("PUT /v1/jobs", JOB).await.check(200, "EvalID");
     let role =
         server.send("PUT /v1/acl/role", r#"{"Name":"hidden","Policies":[{"Name":"hidden"}]}"#).await.json();
     let token = server.get("/v1/acl/token/self").await.json();
@@ -123,7 +158,7 @@ async fn without_a_token_nothing_is_shown_and_nothing_changed() {
     }
     assert_eq!(server.digest(), before);
     // With every right there was something to be shown.
-    for path in ["/v1/namespaces", "/v1/acl/policies", "/v1/acl/roles"] {
+    for path in ["/v1/namespaces", "/v1/vars", "/v1/jobs", "/v1/acl/policies", "/v1/acl/roles"] {
         server.get(path).await.check(200, "hidden");
     }
 }

@@ -7,6 +7,8 @@ mod blobs;
 mod bootstrap;
 mod catalog;
 mod clock;
+#[cfg(feature = "qdrant")]
+pub mod collections;
 mod data_dir;
 mod digest;
 mod error;
@@ -39,6 +41,8 @@ pub use data_dir::Identity;
 pub use error::{Error, Kind, Result};
 pub use metrics::{Metrics, OperationLabels};
 pub use node::{Node, Parts, Seen};
+#[cfg(feature = "qdrant")]
+pub use points;
 pub use peers::{NoPeers, Peers};
 pub use records::consul::acl::DefaultPolicy;
 pub use restore::{Body, Origin, Plan, RestoreRequest, Restored, Undone, Verified, body_of};

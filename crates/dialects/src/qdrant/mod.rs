@@ -1,0 +1,1 @@
+//! Qdrant's API: REST and gRPC faces of the collections.

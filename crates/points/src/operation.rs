@@ -76,7 +76,9 @@ fn check(update: &UpdateOperation) -> Result<()> {
         },
         UpdateOperation::PayloadOperation(operation) => match operation {
             PayloadOps::SetPayload(SetPayloadOp { points: Some(_), filter: None, .. })
-            | PayloadOps::OverwritePayload(SetPayloadOp { points: Some(_), filter: None, key: None, .. })
+            | PayloadOps::OverwritePayload(SetPayloadOp {
+                points: Some(_), filter: None, key: None, ..
+            })
             | PayloadOps::DeletePayload(DeletePayloadOp { points: Some(_), filter: None, .. })
             | PayloadOps::ClearPayload { .. } => Ok(()),
             _ => Err(unresolved()),

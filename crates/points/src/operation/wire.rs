@@ -145,9 +145,7 @@ fn into_engine(change: Change<'_>) -> Result<UpdateOperation> {
             let points = PointInsertOperations::PointsList(points.collect::<Result<_>>()?);
             UpdateOperation::PointOperation(PointOperations::UpsertPoints(points))
         }
-        Change::Delete(of) => {
-            UpdateOperation::PointOperation(PointOperations::DeletePoints { ids: ids(of) })
-        }
+        Change::Delete(of) => UpdateOperation::PointOperation(PointOperations::DeletePoints { ids: ids(of) }),
         Change::UpdateVectors(points) => {
             let points = points.into_iter().map(|(id, vectors)| {
                 Ok(PointVectorsPersisted { id: id.into(), vector: vectors.into_engine()? })

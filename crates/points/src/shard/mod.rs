@@ -59,9 +59,8 @@ impl Reply {
         if bytes.is_empty() {
             return Ok(Reply::Done);
         }
-        rmp_serde::from_slice(bytes).map_err(|error| {
-            Error::new(crate::Kind::Corrupt, format!("a reply does not decode: {error}"))
-        })
+        rmp_serde::from_slice(bytes)
+            .map_err(|error| Error::new(crate::Kind::Corrupt, format!("a reply does not decode: {error}")))
     }
 }
 

@@ -113,8 +113,10 @@ pub(crate) fn agrees(shard: &EdgeShard, model: &Model) {
 
 /// Waits until the shard has nothing to optimise.
 pub(crate) fn settle(shard: &Shard) {
-    wait(|| shard.status() == Status::Green);
-    assert_eq!(shard.optimizer_error(), None);
+    wait(|| {
+        assert_eq!(shard.optimizer_error(), None);
+        shard.status() == Status::Green
+    });
 }
 
 pub(crate) fn wait(condition: impl Fn() -> bool) {
@@ -127,5 +129,5 @@ pub(crate) fn wait(condition: impl Fn() -> bool) {
 
 /// Whether some segment of the live generation has an index.
 pub(crate) fn is_indexed(shard: &Shard) -> bool {
-    shard.live().info().unwrap().indexed_vectors_count > 0
+    shard.live().unwrap().info().unwrap().indexed_vectors_count > 0
 }

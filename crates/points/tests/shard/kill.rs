@@ -77,7 +77,7 @@ fn changes_of_points_being_optimised_survive_a_kill() {
         })
         .unwrap();
         replay(&shard, &changes);
-        agrees(&shard.live(), &model(&changes));
+        agrees(&shard.live().unwrap(), &model(&changes));
     }
 }
 
@@ -91,7 +91,7 @@ fn the_child_that_changes() {
     let shard = open(&home.join("shard"), &Keeper::new(1));
     replay(&shard, &numbers);
     let mut model = model(&numbers);
-    agrees(&shard.live(), &model);
+    agrees(&shard.live().unwrap(), &model);
     say(&format!("\nfound {}", numbers.len()));
     if is_indexed(&shard) {
         say("indexed");

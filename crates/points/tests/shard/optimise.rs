@@ -41,7 +41,7 @@ fn what_is_applied_while_a_generation_is_built_is_in_it() {
     };
     go(upsert(0, 3000, 1.0), &mut model);
     wait(|| shard.status() == Status::Yellow);
-    let before = shard.live();
+    let before = shard.live().unwrap();
 
     let mut during = 0;
     while shard.status() == Status::Yellow {
@@ -58,8 +58,8 @@ fn what_is_applied_while_a_generation_is_built_is_in_it() {
     assert!(during > 0);
     settle(&shard);
     assert!(is_indexed(&shard));
-    assert!(!Arc::ptr_eq(&before, &shard.live()));
-    agrees(&shard.live(), &model);
+    assert!(!Arc::ptr_eq(&before, &shard.live().unwrap()));
+    agrees(&shard.live().unwrap(), &model);
     // Whoever began to read before goes on with what there was.
     assert!(before.info().unwrap().points_count > 0);
     let former = before.path().to_owned();
@@ -69,7 +69,7 @@ fn what_is_applied_while_a_generation_is_built_is_in_it() {
     shard.close().unwrap();
     drop(shard);
     let shard = open(home.path(), &Keeper::new(1));
-    agrees(&shard.live(), &model);
+    agrees(&shard.live().unwrap(), &model);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn readers_see_every_point_while_generations_are_exchanged() {
         let reader = scope.spawn(|| {
             let mut most = 0;
             while !ended.load(Ordering::Relaxed) {
-                let found = read(&shard.live()).len();
+                let found = read(&shard.live().unwrap()).len();
                 assert!(found >= most, "{found} points after {most}");
                 most = found;
             }
@@ -95,7 +95,7 @@ fn readers_see_every_point_while_generations_are_exchanged() {
         assert!(reader.join().unwrap() > 0);
     });
     assert!(is_indexed(&shard));
-    assert_eq!(read(&shard.live()).len(), 3000);
+    assert_eq!(read(&shard.live().unwrap()).len(), 3000);
 }
 
 #[test]
@@ -105,13 +105,13 @@ fn a_shard_that_nobody_writes_to_is_not_copied() {
     let shard = open(home.path(), &keeper);
     apply(&shard, 0, &upsert(0, 10, 1.0).operation());
     shard.sync().unwrap();
-    let before = shard.live();
+    let before = shard.live().unwrap().path().to_owned();
     assert_eq!(shard.status(), Status::Green);
     shard.close().unwrap();
     drop(shard);
     let shard = open(home.path(), &keeper);
     assert_eq!(shard.status(), Status::Green);
-    assert_eq!(shard.live().path(), before.path());
+    assert_eq!(shard.live().unwrap().path(), before);
 }
 
 #[test]
@@ -148,9 +148,9 @@ fn segments_that_became_hollow_are_filled_again() {
     };
     go(upsert(0, 1000, 1.0), &mut model);
     settle(&shard);
-    let before = shard.live().path().to_owned();
+    let before = shard.live().unwrap().path().to_owned();
     go(Change::Delete((0..600).collect()), &mut model);
     settle(&shard);
-    assert_ne!(shard.live().path(), before);
-    agrees(&shard.live(), &model);
+    assert_ne!(shard.live().unwrap().path(), before);
+    agrees(&shard.live().unwrap(), &model);
 }

@@ -41,7 +41,7 @@ fn a_replica_takes_the_whole_state() {
     apply(&target, 0, &upsert(1000, 30, 2.0).operation());
     let applied = Applied { position: Some(Position { term: 3, index: 77 }), members: vec![1, 2] };
     target.install(applied.clone(), &mut bytes.as_slice()).unwrap();
-    agrees(&target.live(), &model);
+    agrees(&target.live().unwrap(), &model);
     assert_eq!(target.applied(), applied);
 
     // The next change must not be ignored for a number that the source had used already.
@@ -49,12 +49,12 @@ fn a_replica_takes_the_whole_state() {
     let change = upsert(100, 5, 3.0);
     apply(&target, 78, &change.operation());
     change.apply(&mut model);
-    agrees(&target.live(), &model);
+    agrees(&target.live().unwrap(), &model);
     target.close().unwrap();
     drop(target);
     let target = open(&home.path().join("target"), &keeper);
     assert_eq!(target.applied().members, applied.members);
-    agrees(&target.live(), &model);
+    agrees(&target.live().unwrap(), &model);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn damaged_bytes_change_nothing() {
     let mut whole = Vec::new();
     source.capture().unwrap().write_to(&mut whole).unwrap();
 
-    let live = source.live().path().to_owned();
+    let live = source.live().unwrap().path().to_owned();
     let refused = |bytes: &[u8], what: &str| {
         let error = source.install(Applied::default(), &mut &*bytes).expect_err(what);
         assert_eq!(error.kind, Kind::Corrupt, "{what}: {error}");
@@ -94,9 +94,9 @@ fn damaged_bytes_change_nothing() {
         bytes.extend(whole.get(30..).unwrap());
         refused(&bytes, path);
     }
-    assert_eq!(source.live().path(), live);
-    agrees(&source.live(), &model);
-    assert_eq!(read(&source.live()), model);
+    assert_eq!(source.live().unwrap().path(), live);
+    agrees(&source.live().unwrap(), &model);
+    assert_eq!(read(&source.live().unwrap()), model);
     // What is left is the live generation and the file that names it.
     wait(|| std::fs::read_dir(home.path().join("source")).unwrap().count() == 2);
 }

@@ -39,7 +39,7 @@ impl Extents {
 
     /// What a header says, if it is what [`new`](Self::new) could have made or a genuine writer would have.
     pub(super) fn read(size: u64, stretches: &[Range<u64>]) -> Result<Extents, &'static str> {
-        let mut data = Vec::with_capacity(stretches.len());
+        let mut data: Vec<Range<u64>> = Vec::with_capacity(stretches.len());
         let mut end = 0;
         for (at, stretch) in stretches.iter().enumerate() {
             let length = stretch.end - stretch.start;
@@ -52,8 +52,10 @@ impl Extents {
                 () => {}
             }
             end = stretch.end;
-            if length > 0 {
-                data.push(stretch.clone());
+            match data.last_mut() {
+                _ if length == 0 => {}
+                Some(last) if last.end == stretch.start => last.end = stretch.end,
+                _ => data.push(stretch.clone()),
             }
         }
         Ok(Extents { size, data })

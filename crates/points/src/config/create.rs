@@ -292,7 +292,7 @@ impl CreateCollection {
             flaws.at_least(name, value, 1);
         }
         flaws.hnsw("hnsw_config", self.hnsw_config.as_ref());
-        flaws.at_least("wal_config.wal_capacity_mb", self.wal_config.as_ref().and_then(|c| c.wal_capacity_mb), 1);
+        flaws.wal("wal_config", self.wal_config.as_ref());
         flaws.optimizers("optimizers_config", self.optimizers_config.as_ref());
         flaws.quantization("quantization_config", self.quantization_config.as_ref());
         flaws.end()

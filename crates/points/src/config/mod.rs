@@ -57,8 +57,10 @@ pub struct CollectionConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OptimizersConfig {
     /// The fraction of deleted points at which a segment is rebuilt without them.
+    #[serde(default = "deleted_threshold")]
     pub deleted_threshold: f64,
     /// Segments with fewer vectors are not rebuilt for their deleted ones.
+    #[serde(default = "vacuum_min_vector_number")]
     pub vacuum_min_vector_number: usize,
     /// How many segments to aim at; 0 is by the number of processors.
     pub default_segment_number: usize,
@@ -81,11 +83,19 @@ pub struct OptimizersConfig {
     pub prevent_unoptimized: Option<bool>,
 }
 
+fn deleted_threshold() -> f64 {
+    0.2
+}
+
+fn vacuum_min_vector_number() -> usize {
+    1000
+}
+
 impl Default for OptimizersConfig {
     fn default() -> OptimizersConfig {
         OptimizersConfig {
-            deleted_threshold: 0.2,
-            vacuum_min_vector_number: 1000,
+            deleted_threshold: deleted_threshold(),
+            vacuum_min_vector_number: vacuum_min_vector_number(),
             default_segment_number: 0,
             max_segment_size: None,
             memmap_threshold: None,

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use qdrant_edge::QuantizationConfig;
 
-use super::{HnswConfigDiff, OptimizersConfigDiff, VectorsConfig};
+use super::{HnswConfigDiff, OptimizersConfigDiff, VectorsConfig, WalConfigDiff};
 use crate::{Error, Kind, Result};
 
 /// No dense vector is longer.
@@ -79,6 +79,7 @@ impl Flaws {
     pub(super) fn hnsw(&mut self, path: &str, config: Option<&HnswConfigDiff>) {
         let Some(config) = config else { return };
         self.at_least(format!("{path}.ef_construct"), config.ef_construct, 4);
+        self.at_least(format!("{path}.full_scan_threshold"), config.full_scan_threshold, 10);
     }
 
     pub(super) fn optimizers(&mut self, path: &str, config: Option<&OptimizersConfigDiff>) {
@@ -93,7 +94,12 @@ impl Flaws {
         }
         self.at_least(format!("{path}.vacuum_min_vector_number"), config.vacuum_min_vector_number, 100);
         self.at_least(format!("{path}.max_segment_size"), config.max_segment_size, 1);
-        self.at_least(format!("{path}.flush_interval_sec"), config.flush_interval_sec, 1);
+    }
+
+    pub(super) fn wal(&mut self, path: &str, config: Option<&WalConfigDiff>) {
+        let Some(config) = config else { return };
+        self.at_least(format!("{path}.wal_capacity_mb"), config.wal_capacity_mb, 1);
+        self.at_least(format!("{path}.wal_retain_closed"), config.wal_retain_closed, 1);
     }
 
     pub(super) fn quantization(&mut self, path: &str, config: Option<&QuantizationConfig>) {

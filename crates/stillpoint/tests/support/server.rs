@@ -11,6 +11,10 @@ pub(crate) struct Server {
     pub(crate) cli: Cli,
     /// `host:port` of Consul's API.
     pub(crate) consul: String,
+    /// `host:port` of Qdrant's REST API.
+    pub(crate) qdrant: String,
+    /// `host:port` of Qdrant's gRPC API.
+    pub(crate) qdrant_grpc: String,
     /// `host:port` of the native API.
     pub(crate) native: String,
     /// What it says about access control.
@@ -24,8 +28,19 @@ impl Server {
     pub(crate) fn start(cli: Cli, configuration: &str) -> Server {
         let (child, talk) = spawn(Server::command(&cli, configuration));
         let empty = String::new;
-        let mut server = Server { cli, consul: empty(), native: empty(), acl: empty(), child, talk };
+        let mut server = Server {
+            cli,
+            consul: empty(),
+            qdrant: empty(),
+            qdrant_grpc: empty(),
+            native: empty(),
+            acl: empty(),
+            child,
+            talk,
+        };
         server.consul = server.address_of("consul");
+        server.qdrant = server.address_of("qdrant");
+        server.qdrant_grpc = server.address_of("qdrant-grpc");
         server.native = server.address_of("native");
         server.acl = server.hear("  acl ");
         server
@@ -40,6 +55,7 @@ impl Server {
         cli.write("stillpoint.toml", configuration.as_bytes());
         let mut command = cli.command(&["server", "--config", "stillpoint.toml"]);
         command.args(["--consul", consul, "--nomad", "127.0.0.1:0", "--native", native]);
+        command.args(["--qdrant", "127.0.0.1:0", "--qdrant-grpc", "127.0.0.1:0"]);
         command
     }
 

@@ -26,7 +26,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts with this configuration, in the directory of `cli`, and returns once it serves.
     pub(crate) fn start(cli: Cli, configuration: &str) -> Server {
-        let (child, talk) = spawn(Server::command(&cli, configuration));
+        Server::start_with(cli, configuration, &[])
+    }
+
+    /// The same, with these arguments besides.
+    pub(crate) fn start_with(cli: Cli, configuration: &str, arguments: &[&str]) -> Server {
+        let mut command = Server::command(&cli, configuration);
+        command.args(arguments);
+        let (child, talk) = spawn(command);
         let empty = String::new;
         let mut server = Server {
             cli,

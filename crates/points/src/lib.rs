@@ -6,8 +6,10 @@
 pub mod config;
 mod error;
 pub mod query;
+mod split;
 mod update;
 
 pub use error::{Error, Kind, Result};
 pub use qdrant_edge as engine;
+pub use split::Ring;
 pub use update::{Selector, Update};

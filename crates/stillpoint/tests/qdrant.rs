@@ -14,7 +14,8 @@ use tls::testing::Authority;
 /// Off but for one listener, and nowhere to keep data: a server that may listen ends there.
 fn run(cli: &Cli, configuration: &str, arguments: &[&str]) -> Run {
     cli.write("stillpoint.toml", format!("data_dir = \"/dev/null/data\"\n{configuration}").as_bytes());
-    let alone = ["server", "--config", "stillpoint.toml", "--consul", "off", "--nomad", "off", "--native", "off"];
+    let alone =
+        ["server", "--config", "stillpoint.toml", "--consul", "off", "--nomad", "off", "--native", "off"];
     cli.run(&[&alone, arguments].concat())
 }
 
@@ -58,11 +59,17 @@ fn strangers_need_tls_and_a_key() {
     let rest = ["--qdrant", "0.0.0.0:0", "--qdrant-grpc", "off"];
     let grpc = ["--qdrant", "off", "--qdrant-grpc", "0.0.0.0:0"];
     let with = |arguments: &[&'static str], file| [arguments, &["--qdrant-config", file]].concat();
-    run(&cli, "", &rest).expect(2, "qdrant would listen on 0.0.0.0:0, beyond this machine, without TLS and an API key");
-    run(&cli, "", &["--qdrant-config", "host.yaml"]).expect(2, "qdrant would listen on 0.0.0.0:0, beyond this machine");
-    run(&cli, tls, &grpc).expect(2, "qdrant-grpc would listen on 0.0.0.0:0, beyond this machine, without an API key");
+    run(&cli, "", &rest)
+        .expect(2, "qdrant would listen on 0.0.0.0:0, beyond this machine, without TLS and an API key");
+    run(&cli, "", &["--qdrant-config", "host.yaml"])
+        .expect(2, "qdrant would listen on 0.0.0.0:0, beyond this machine");
+    run(&cli, tls, &grpc)
+        .expect(2, "qdrant-grpc would listen on 0.0.0.0:0, beyond this machine, without an API key");
     let keyless = run(&cli, "", &with(&grpc, "keys.yaml")).expect(2, "beyond this machine, without TLS\n");
-    assert!(keyless.stderr.contains("hint: configure [tls]") && !keyless.stderr.contains("s3cret"), "{keyless}");
+    assert!(
+        keyless.stderr.contains("hint: configure [tls]") && !keyless.stderr.contains("s3cret"),
+        "{keyless}"
+    );
     let unmet = run(&cli, "", &with(&grpc, "tls.yaml")).expect(2, "service.enable_tls asks for TLS");
     assert!(!unmet.stderr.contains("s3cret"), "{unmet}");
     // These may listen, and end where they would keep their data.

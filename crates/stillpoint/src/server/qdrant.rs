@@ -84,8 +84,7 @@ struct Told(BTreeMap<String, Value>);
 
 impl Told {
     fn read(&mut self, path: &Path) -> Result<(), Failure> {
-        let fail =
-            |why: String| Failure::usage(format!("the file {} cannot be used: {why}", path.display()));
+        let fail = |why: String| Failure::usage(format!("the file {} cannot be used: {why}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| fail(error.to_string()))?;
         match serde_saphyr::from_str(&text) {
             Ok(value @ (Value::Object(_) | Value::Null)) => self.flatten(String::new(), value),
@@ -234,7 +233,10 @@ mod tests {
         let yaml = "log_level: INFO\nstorage:\n  performance:\n    max_search_threads: 0\n  \
                     temp_path: null\nservice:\n  enable_tls: true\n  host: 127.0.0.1\n";
         let qdrant = told(yaml, &[("QDRANT__CLUSTER__ENABLED", "true")]).unwrap();
-        assert_eq!(qdrant.ignored, ["cluster.enabled", "log_level", "storage.performance.max_search_threads"]);
+        assert_eq!(
+            qdrant.ignored,
+            ["cluster.enabled", "log_level", "storage.performance.max_search_threads"]
+        );
         assert!(qdrant.wants_tls && !qdrant.wants_certificates);
     }
 

@@ -15,7 +15,7 @@ use crate::overlay::Overlay;
 use crate::store::{Batch, Durability, Store, Table};
 use crate::txn::Txn;
 use crate::view::{Tables, View};
-use crate::{Error, Scope, consul, error, nomad};
+use crate::{Error, Scope, consul, error, nomad, qdrant};
 
 /// One committed log entry.
 #[derive(Clone, Debug)]
@@ -33,6 +33,7 @@ pub struct Records {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) meta: Table,
     pub(crate) documents: Table,
+    pub(crate) qdrant: Table,
     /// The tables of every generation there is, live, previous, ready or being staged.
     pub(crate) homes: RwLock<HashMap<(Scope, u64), Tables>>,
     /// Generations being staged, which no sweep may take.
@@ -50,10 +51,12 @@ impl Records {
     pub fn open(store: Arc<dyn Store>) -> Result<Records, Error> {
         let meta = store.table("meta")?;
         let documents = store.table("documents")?;
+        let qdrant = store.table("qdrant")?;
         let records = Records {
             store,
             meta,
             documents,
+            qdrant,
             homes: RwLock::default(),
             staging: Mutex::default(),
             next_generation: AtomicU64::new(1),
@@ -144,6 +147,12 @@ impl Records {
         .collect()
     }
 
+    /// All collections and aliases.
+    pub fn collections(&self) -> Result<qdrant::Collections, Error> {
+        let view = self.store.view(&[self.qdrant])?;
+        qdrant::read(self.qdrant, |table, prefix| view.scan(table, prefix))
+    }
+
     /// The first image that `entries` commit and this replica has not staged.
     pub fn missing_image(&self, entries: &[Entry]) -> Result<Option<Commit>, Error> {
         for entry in entries {
@@ -181,7 +190,7 @@ impl Records {
 
     fn begin_run(&self) -> Result<Run<'_>, Error> {
         let homes = self.homes.read().expect("no panic while held").clone();
-        let mut tables = vec![self.meta, self.documents];
+        let mut tables = vec![self.meta, self.documents, self.qdrant];
         tables.extend(homes.values().flat_map(|home| [home.records, home.derived]));
         Ok(Run {
             overlay: Overlay::new(self.store.view(&tables)?),
@@ -332,6 +341,9 @@ impl Run<'_> {
             }
             Op::Nomad(command) => {
                 self.in_scope(Scope::Nomad, |txn| Ok(Reply::Nomad(nomad::apply(txn, command)?)))
+            }
+            Op::Qdrant(command) => {
+                Ok(Reply::Qdrant(qdrant::apply(&mut self.overlay, self.records.qdrant, command)?))
             }
             Op::Commit(commit) if !commit.is_of(self.applied.position) => {
                 Ok(Reply::Refused(Refusal::TermChanged))

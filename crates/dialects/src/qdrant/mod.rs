@@ -2,6 +2,7 @@
 
 mod access;
 mod failure;
+pub mod grpc;
 mod rest;
 mod unserved;
 

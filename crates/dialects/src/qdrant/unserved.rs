@@ -11,6 +11,8 @@ pub enum Unserved {
     Mmr,
     /// Queries that learn from scored examples.
     RelevanceFeedback,
+    /// Queries that score by the words of a text.
+    TextScoring,
     /// Similarities of all pairs of a sample.
     Matrix,
     /// Shards that clients name.
@@ -31,11 +33,12 @@ pub enum Unserved {
 
 impl Unserved {
     /// Everything.
-    pub const ALL: [Unserved; 12] = [
+    pub const ALL: [Unserved; 13] = [
         Unserved::Inference,
         Unserved::Formula,
         Unserved::Mmr,
         Unserved::RelevanceFeedback,
+        Unserved::TextScoring,
         Unserved::Matrix,
         Unserved::ShardKeys,
         Unserved::VectorNames,
@@ -55,6 +58,7 @@ impl Unserved {
             Unserved::Formula => "Stillpoint does not score by formula",
             Unserved::Mmr => "Stillpoint does not diversify results by maximal marginal relevance",
             Unserved::RelevanceFeedback => "Stillpoint does not serve relevance feedback queries",
+            Unserved::TextScoring => "Stillpoint does not score by the words of a text",
             Unserved::Matrix => "Stillpoint does not serve distance matrices",
             Unserved::ShardKeys => "Stillpoint does not shard by keys of clients: leave the shard key out",
             Unserved::VectorNames => {

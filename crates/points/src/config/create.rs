@@ -284,6 +284,9 @@ impl CreateCollection {
     fn check_bounds(&self) -> Result<()> {
         let mut flaws = Flaws::default();
         flaws.vectors("vectors", &self.vectors);
+        for name in self.sparse_vectors.iter().flat_map(BTreeMap::keys) {
+            flaws.vector_name("sparse_vectors", name);
+        }
         for (name, value) in [
             ("shard_number", self.shard_number),
             ("replication_factor", self.replication_factor),

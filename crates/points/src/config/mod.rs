@@ -26,6 +26,7 @@ pub use params::{
     VectorParams, VectorsConfig,
 };
 pub use strict::{StrictModeConfig, StrictModeMultivector, StrictModeSparse};
+pub(crate) use valid::Flaws;
 pub use valid::check_name;
 
 /// The settings of a collection, complete.

@@ -2,6 +2,7 @@
 //! (`qdrant/qdrant:lib/collection/src/operations/validation.rs`).
 
 use std::fmt::Display;
+use std::path::Path;
 
 use qdrant_edge::QuantizationConfig;
 
@@ -13,20 +14,21 @@ const SIZE_MAX: u64 = 65_536;
 
 const NAME_CHARS_MAX: usize = 255;
 
-/// What no new collection's name may hold; a path of a file could not.
+const VECTOR_NAME_BYTES_MAX: usize = 200;
+
+/// What no name of a collection or a vector may hold: the engine makes directories of them.
 const NAME_FORBIDDEN: [char; 11] = ['<', '>', ':', '"', '/', '\\', '|', '?', '*', '\0', '\u{1F}'];
 
 /// Checks the name of a new collection or alias. `Unprocessable` if it cannot be one.
 pub fn check_name(name: &str) -> Result<()> {
-    let chars = name.chars().count();
     let mut flaws = Flaws::default();
+    let chars = name.chars().count();
     if chars == 0 || chars > NAME_CHARS_MAX {
         let shown = serde_json::Value::from(name);
         let bounds = format!("must be from 1 to {NAME_CHARS_MAX} characters");
         flaws.add("name", format!("value {shown} invalid, {bounds}"));
-    }
-    if let Some(found) = name.chars().find(|char| NAME_FORBIDDEN.contains(char)) {
-        flaws.add("name", format!("collection name cannot contain \"{found}\" char"));
+    } else {
+        flaws.name("name", name, "collection name");
     }
     flaws.end()
 }
@@ -66,13 +68,31 @@ impl Flaws {
             VectorsConfig::Single(_) => path.to_owned(),
             VectorsConfig::Multi(_) => format!("{path}.?"),
         };
-        for (_, params) in vectors.iter() {
+        for (name, params) in vectors.iter() {
+            self.vector_name(path, name);
             if params.size.get() > SIZE_MAX {
                 let size = params.size;
                 self.add(format!("{inner}.size"), format!("value {size} invalid, must be from 1 to {SIZE_MAX}"));
             }
             self.hnsw(&format!("{inner}.hnsw_config"), params.hnsw_config.as_ref());
             self.quantization(&format!("{inner}.quantization_config"), params.quantization_config.as_ref());
+        }
+    }
+
+    /// The engine makes a directory of the name.
+    pub(super) fn vector_name(&mut self, path: &str, name: &str) {
+        if name.len() > VECTOR_NAME_BYTES_MAX {
+            self.add(path, format!("vector name must be at most {VECTOR_NAME_BYTES_MAX} bytes long"));
+        } else if !name.is_empty() {
+            self.name(path, name, "vector name");
+        }
+    }
+
+    fn name(&mut self, path: &str, name: &str, what: &str) {
+        if let Some(found) = name.chars().find(|char| NAME_FORBIDDEN.contains(char)) {
+            self.add(path, format!("{what} cannot contain \"{found}\" char"));
+        } else if Path::new(name).file_name() != Some(name.as_ref()) {
+            self.add(path, format!("{what} cannot be {name:?}, it is used as a directory name on disk"));
         }
     }
 

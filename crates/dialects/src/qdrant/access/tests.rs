@@ -59,10 +59,7 @@ fn everybody_may_do_what_the_table_says() {
         (PointsWrite("c"), ["", manages, write, "", ""]),
         (CollectionRead("c"), ["", "", "", "", points]),
         (CollectionWrite("c"), ["", manages, write, "", points]),
-        (
-            CollectionManage("c"),
-            ["", manages, write, "Manage access for this operation is required", points],
-        ),
+        (CollectionManage("c"), ["", manages, write, "Manage access for this operation is required", points]),
     ];
     for (need, expected) in table {
         assert_eq!([&manage, &read, &r, &rw, &prw].map(|access| refusal(access, need)), expected, "{need:?}");

@@ -1,5 +1,7 @@
 //! A request on its way to its handler: admitted, its path and query read, its body not yet.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::RequestPartsExt;
@@ -28,7 +30,8 @@ pub(super) struct Call {
     pub(super) params: Params,
     headers: HeaderMap,
     path: Vec<(String, String)>,
-    body: Body,
+    /// Nobody locks it: it makes the call one that threads can share.
+    body: Mutex<Body>,
 }
 
 impl Call {
@@ -45,7 +48,7 @@ impl Call {
             Err(_) => return Err(Failure::not_found("the path is no UTF-8")),
         };
         let params = Params::parse(parts.uri.query());
-        let call = Call { app, access, params, headers: parts.headers, path, body };
+        let call = Call { app, access, params, headers: parts.headers, path, body: Mutex::new(body) };
         if let Some(need) = right.need(call.collection_name()) {
             call.access.check(need)?;
         }
@@ -68,9 +71,10 @@ impl Call {
         Ok(self.app.node.collection(self.collection_name()).await?)
     }
 
-    /// Refuses whoever may not read a second collection that the body names.
-    pub(super) fn check_lookup(&self, name: &str) -> Result<(), Failure> {
-        Ok(self.access.check(Need::PointsRead(name))?)
+    /// Refuses whoever may not read other collections that the body names.
+    pub(super) fn check_others(&self, names: BTreeSet<&str>) -> Result<(), Failure> {
+        let mut needs = names.into_iter().map(Need::PointsRead);
+        Ok(needs.try_for_each(|need| self.access.check(need))?)
     }
 
     /// The body, read and vetted. It can be read once.
@@ -88,7 +92,7 @@ impl Call {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let body = std::mem::take(&mut self.body);
+        let body = std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner));
         body::json(&self.headers, body).await
     }
 }

@@ -24,6 +24,24 @@ pub(super) fn error_of(field: &'static str, message: impl Into<String>) -> Valid
     errors
 }
 
+/// The broken rules of a field's value.
+pub(super) fn field(name: &'static str, value: Result<(), ValidationErrors>) -> Result<(), ValidationErrors> {
+    let mut errors = ValidationErrors::new();
+    errors.merge_self(name, value);
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// All broken rules of things whose fields stand side by side.
+pub(super) fn together(
+    parts: impl IntoIterator<Item = Result<(), ValidationErrors>>,
+) -> Result<(), ValidationErrors> {
+    let mut all = ValidationErrors::new();
+    for errors in parts.into_iter().filter_map(Result::err) {
+        all.errors_mut().extend(errors.into_errors());
+    }
+    if all.is_empty() { Ok(()) } else { Err(all) }
+}
+
 /// All broken rules, each after the path of its field, in the order of the paths.
 fn list(errors: &ValidationErrors) -> String {
     let mut found = Vec::new();

@@ -30,7 +30,8 @@ struct GroupsResult<'a> {
 pub(super) async fn query(mut call: Call) -> Outcome {
     call.params.read()?;
     let request: QueryRequest = call.json().await?;
-    let query = request.query(&call)?;
+    let query = request.query()?;
+    call.check_others(query.others())?;
     let points = call.collection().await?.query(query).await?;
     result(&QueryResponse { points: scored(&points) })
 }
@@ -38,7 +39,7 @@ pub(super) async fn query(mut call: Call) -> Outcome {
 pub(super) async fn query_batch(mut call: Call) -> Outcome {
     call.params.read()?;
     let batch: QueryRequestBatch = call.json().await?;
-    let queries = batch.searches.into_iter().map(|request| request.query(&call)).collect();
+    let queries = batch.searches.into_iter().map(QueryRequest::query).collect();
     let results = all(&call, queries).await?;
     let responses = results.iter().map(|points| QueryResponse { points: scored(points) });
     result(&responses.collect::<Vec<_>>())
@@ -47,7 +48,7 @@ pub(super) async fn query_batch(mut call: Call) -> Outcome {
 pub(super) async fn query_groups(mut call: Call) -> Outcome {
     call.params.read()?;
     let request: QueryGroupsRequest = call.json().await?;
-    grouped(&call, request.groups(&call)?).await
+    grouped(&call, request.groups()?).await
 }
 
 pub(super) async fn search(mut call: Call) -> Outcome {
@@ -65,42 +66,43 @@ pub(super) async fn search_batch(mut call: Call) -> Outcome {
 pub(super) async fn search_groups(mut call: Call) -> Outcome {
     call.params.read()?;
     let request: SearchGroupsRequest = call.json().await?;
-    grouped(&call, request.groups(&call)?).await
+    grouped(&call, request.groups()?).await
 }
 
 pub(super) async fn recommend(mut call: Call) -> Outcome {
     call.params.read()?;
     let request: RecommendRequest = call.json().await?;
-    found(&call, request.query(&call)?).await
+    found(&call, request.query()?).await
 }
 
 pub(super) async fn recommend_batch(mut call: Call) -> Outcome {
     call.params.read()?;
     let batch: RecommendRequestBatch = call.json().await?;
-    let queries = batch.searches.into_iter().map(|request| request.query(&call)).collect();
+    let queries = batch.searches.into_iter().map(RecommendRequest::query).collect();
     found_all(&call, queries).await
 }
 
 pub(super) async fn recommend_groups(mut call: Call) -> Outcome {
     call.params.read()?;
     let request: RecommendGroupsRequest = call.json().await?;
-    grouped(&call, request.groups(&call)?).await
+    grouped(&call, request.groups()?).await
 }
 
 pub(super) async fn discover(mut call: Call) -> Outcome {
     call.params.read()?;
     let request: DiscoverRequest = call.json().await?;
-    found(&call, request.query(&call)?).await
+    found(&call, request.query()?).await
 }
 
 pub(super) async fn discover_batch(mut call: Call) -> Outcome {
     call.params.read()?;
     let batch: DiscoverRequestBatch = call.json().await?;
-    let queries = batch.searches.into_iter().map(|request| request.query(&call)).collect();
+    let queries = batch.searches.into_iter().map(DiscoverRequest::query).collect();
     found_all(&call, queries).await
 }
 
 async fn found(call: &Call, query: Query) -> Outcome {
+    call.check_others(query.others())?;
     let points = call.collection().await?.query(query).await?;
     result(&scored(&points))
 }
@@ -111,15 +113,18 @@ async fn found_all(call: &Call, queries: Result<Vec<Query>, Failure>) -> Outcome
 }
 
 async fn all(call: &Call, queries: Result<Vec<Query>, Failure>) -> Result<Vec<Vec<ScoredPoint>>, Failure> {
+    let queries = queries?;
+    call.check_others(queries.iter().flat_map(Query::others).collect())?;
     let collection = call.collection().await?;
-    let mut results = Vec::new();
-    for query in queries? {
+    let mut results = Vec::with_capacity(queries.len());
+    for query in queries {
         results.push(collection.query(query).await?);
     }
     Ok(results)
 }
 
 async fn grouped(call: &Call, groups: Groups) -> Outcome {
+    call.check_others(groups.others())?;
     let groups = call.collection().await?.query_groups(groups).await?;
     result(&GroupsResult { groups: groups.iter().map(GroupOutput::from).collect() })
 }

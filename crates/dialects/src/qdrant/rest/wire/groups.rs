@@ -3,14 +3,14 @@
 use node::points::engine::{Filter, JsonPath, SearchParams, WithPayloadInterface, WithVector};
 use node::points::query::{GroupLookup, Groups, Query, Stage};
 use serde::Deserialize;
-use validator::Validate;
+use validator::{Validate, ValidationErrors};
 
 use super::example::{LookupLocation, OneOrMany};
 use super::legacy::{NamedVectorStruct, RecommendExamples};
 use super::query::{Prefetch, QueryInterface};
 use super::select::{ShardKey, no_shard_key};
-use crate::qdrant::rest::call::Call;
 use crate::qdrant::rest::failure::Failure;
+use crate::qdrant::rest::validation::{field, together};
 
 /// A query whose results are grouped.
 #[derive(Debug, Deserialize, Validate)]
@@ -20,19 +20,15 @@ pub(in crate::qdrant::rest) struct QueryGroupsRequest {
     search_group_request: QueryGroupsRequestInternal,
 }
 
-#[derive(Debug, Deserialize, Validate)]
+#[derive(Debug, Deserialize)]
 struct QueryGroupsRequestInternal {
-    #[validate(nested)]
     prefetch: Option<OneOrMany<Prefetch>>,
-    #[validate(nested)]
     query: Option<QueryInterface>,
     using: Option<String>,
     lookup_from: Option<LookupLocation>,
     #[serde(flatten)]
-    #[validate(nested)]
     narrowed: Narrowed,
     #[serde(flatten)]
-    #[validate(nested)]
     group_request: QueryBaseGroupRequest,
     shard_key: Option<ShardKey>,
 }
@@ -45,15 +41,12 @@ pub(in crate::qdrant::rest) struct SearchGroupsRequest {
     search_group_request: SearchGroupsRequestInternal,
 }
 
-#[derive(Debug, Deserialize, Validate)]
+#[derive(Debug, Deserialize)]
 struct SearchGroupsRequestInternal {
-    #[validate(nested)]
     vector: NamedVectorStruct,
     #[serde(flatten)]
-    #[validate(nested)]
     narrowed: Narrowed,
     #[serde(flatten)]
-    #[validate(nested)]
     group_request: BaseGroupRequest,
     shard_key: Option<ShardKey>,
 }
@@ -66,16 +59,13 @@ pub(in crate::qdrant::rest) struct RecommendGroupsRequest {
     recommend_group_request: RecommendGroupsRequestInternal,
 }
 
-#[derive(Debug, Deserialize, Validate)]
+#[derive(Debug, Deserialize)]
 struct RecommendGroupsRequestInternal {
     #[serde(flatten)]
-    #[validate(nested)]
     examples: RecommendExamples,
     #[serde(flatten)]
-    #[validate(nested)]
     narrowed: Narrowed,
     #[serde(flatten)]
-    #[validate(nested)]
     group_request: BaseGroupRequest,
     shard_key: Option<ShardKey>,
 }
@@ -135,35 +125,35 @@ fn all_of_it() -> Option<WithPayloadInterface> {
 }
 
 impl QueryGroupsRequest {
-    pub(in crate::qdrant::rest) fn groups(self, call: &Call) -> Result<Groups, Failure> {
+    pub(in crate::qdrant::rest) fn groups(self) -> Result<Groups, Failure> {
         let request = self.search_group_request;
         no_shard_key(&request.shard_key)?;
         let stage = Prefetch::new(request.prefetch, request.query, request.using, request.lookup_from);
         let base = request.group_request;
         let (groups, group_size) = (base.limit.unwrap_or(10), base.group_size.unwrap_or(3));
         Ok(Groups {
-            query: request.narrowed.query(stage.stage(call)?),
+            query: request.narrowed.query(stage.stage()?),
             group_by: base.group_by,
             groups,
             group_size,
-            with_lookup: base.with_lookup.map(|lookup| lookup.lookup(call)).transpose()?,
+            with_lookup: base.with_lookup.map(WithLookupInterface::lookup),
         })
     }
 }
 
 impl SearchGroupsRequest {
-    pub(in crate::qdrant::rest) fn groups(self, call: &Call) -> Result<Groups, Failure> {
+    pub(in crate::qdrant::rest) fn groups(self) -> Result<Groups, Failure> {
         let request = self.search_group_request;
         no_shard_key(&request.shard_key)?;
-        request.group_request.groups(request.narrowed.query(request.vector.stage()), call)
+        Ok(request.group_request.groups(request.narrowed.query(request.vector.stage())))
     }
 }
 
 impl RecommendGroupsRequest {
-    pub(in crate::qdrant::rest) fn groups(self, call: &Call) -> Result<Groups, Failure> {
+    pub(in crate::qdrant::rest) fn groups(self) -> Result<Groups, Failure> {
         let request = self.recommend_group_request;
         no_shard_key(&request.shard_key)?;
-        request.group_request.groups(request.narrowed.query(request.examples.stage(call)?), call)
+        Ok(request.group_request.groups(request.narrowed.query(request.examples.stage()?)))
     }
 }
 
@@ -180,31 +170,54 @@ impl Narrowed {
 }
 
 impl BaseGroupRequest {
-    fn groups(self, query: Query, call: &Call) -> Result<Groups, Failure> {
-        Ok(Groups {
+    fn groups(self, query: Query) -> Groups {
+        Groups {
             query,
             group_by: self.group_by,
             groups: self.limit as usize,
             group_size: self.group_size as usize,
-            with_lookup: self.with_lookup.map(|lookup| lookup.lookup(call)).transpose()?,
-        })
+            with_lookup: self.with_lookup.map(WithLookupInterface::lookup),
+        }
     }
 }
 
 impl WithLookupInterface {
-    /// Whoever asks must be allowed to read there.
-    fn lookup(self, call: &Call) -> Result<GroupLookup, Failure> {
+    fn lookup(self) -> GroupLookup {
         let WithLookup { collection, with_payload, with_vectors } = match self {
             WithLookupInterface::Collection(collection) => {
                 WithLookup { collection, with_payload: all_of_it(), with_vectors: None }
             }
             WithLookupInterface::WithLookup(lookup) => lookup,
         };
-        call.check_lookup(&collection)?;
-        Ok(GroupLookup {
+        GroupLookup {
             collection,
             with_payload: with_payload.unwrap_or(WithPayloadInterface::Bool(false)),
             with_vector: with_vectors.unwrap_or(WithVector::Bool(false)),
-        })
+        }
+    }
+}
+
+// What several requests share stands in structs of their own, which the paths of broken rules do not show.
+
+impl Validate for QueryGroupsRequestInternal {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        let prefetch = self.prefetch.as_ref().map_or(Ok(()), Validate::validate);
+        let query = self.query.as_ref().map_or(Ok(()), Validate::validate);
+        let group = field("group_request", self.group_request.validate());
+        together([field("prefetch", prefetch), field("query", query), self.narrowed.validate(), group])
+    }
+}
+
+impl Validate for SearchGroupsRequestInternal {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        let group = field("group_request", self.group_request.validate());
+        together([field("vector", self.vector.validate()), self.narrowed.validate(), group])
+    }
+}
+
+impl Validate for RecommendGroupsRequestInternal {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        let group = field("group_request", self.group_request.validate());
+        together([self.examples.validate(), self.narrowed.validate(), group])
     }
 }

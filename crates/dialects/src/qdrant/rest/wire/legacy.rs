@@ -12,8 +12,8 @@ use validator::{Validate, ValidationErrors};
 use super::example::{LookupLocation, VectorInput};
 use super::query::{RecommendStrategy, strategy};
 use super::select::{ShardKey, no_shard_key};
-use crate::qdrant::rest::call::Call;
 use crate::qdrant::rest::failure::Failure;
+use crate::qdrant::rest::validation::{field, together};
 
 /// A vector, with the name of those it is compared with or without.
 #[derive(Debug, Deserialize)]
@@ -32,12 +32,10 @@ pub(in crate::qdrant::rest) struct SearchRequest {
     search_request: SearchRequestInternal,
 }
 
-#[derive(Debug, Deserialize, Validate)]
+#[derive(Debug, Deserialize)]
 struct SearchRequestInternal {
-    #[validate(nested)]
     vector: NamedVectorStruct,
     #[serde(flatten)]
-    #[validate(nested)]
     page: Page,
 }
 
@@ -56,13 +54,11 @@ pub(in crate::qdrant::rest) struct RecommendRequest {
     recommend_request: RecommendRequestInternal,
 }
 
-#[derive(Debug, Deserialize, Validate)]
+#[derive(Debug, Deserialize)]
 struct RecommendRequestInternal {
     #[serde(flatten)]
-    #[validate(nested)]
     examples: RecommendExamples,
     #[serde(flatten)]
-    #[validate(nested)]
     page: Page,
 }
 
@@ -95,16 +91,13 @@ pub(in crate::qdrant::rest) struct DiscoverRequest {
     discover_request: DiscoverRequestInternal,
 }
 
-#[derive(Debug, Deserialize, Validate)]
+#[derive(Debug, Deserialize)]
 struct DiscoverRequestInternal {
-    #[validate(nested)]
     target: Option<VectorInput>,
-    #[validate(nested)]
     context: Option<Vec<ContextExamplePair>>,
     using: Option<String>,
     lookup_from: Option<LookupLocation>,
     #[serde(flatten)]
-    #[validate(nested)]
     page: Page,
 }
 
@@ -149,14 +142,14 @@ impl SearchRequest {
 }
 
 impl RecommendRequest {
-    pub(in crate::qdrant::rest) fn query(self, call: &Call) -> Result<Query, Failure> {
+    pub(in crate::qdrant::rest) fn query(self) -> Result<Query, Failure> {
         let request = self.recommend_request;
-        request.page.query(request.examples.stage(call)?)
+        request.page.query(request.examples.stage()?)
     }
 }
 
 impl DiscoverRequest {
-    pub(in crate::qdrant::rest) fn query(self, call: &Call) -> Result<Query, Failure> {
+    pub(in crate::qdrant::rest) fn query(self) -> Result<Query, Failure> {
         let request = self.discover_request;
         let pair = |pair: ContextExamplePair| Ok((pair.positive.input()?, pair.negative.input()?));
         let pairs = request.context.unwrap_or_default().into_iter().map(pair);
@@ -168,13 +161,13 @@ impl DiscoverRequest {
             }
             None => Scoring::Context(context),
         };
-        let lookup_from = request.lookup_from.map(|location| location.lookup(call)).transpose()?;
+        let lookup_from = request.lookup_from.map(LookupLocation::lookup).transpose()?;
         request.page.query(Stage { lookup_from, ..stage(scoring, request.using) })
     }
 }
 
 impl RecommendExamples {
-    pub(super) fn stage(self, call: &Call) -> Result<Stage, Failure> {
+    pub(super) fn stage(self) -> Result<Stage, Failure> {
         let inputs = |inputs: Vec<VectorInput>| {
             inputs.into_iter().map(VectorInput::input).collect::<Result<Vec<_>, _>>()
         };
@@ -183,7 +176,7 @@ impl RecommendExamples {
             negative: inputs(self.negative)?,
             strategy: strategy(self.strategy),
         };
-        let lookup_from = self.lookup_from.map(|location| location.lookup(call)).transpose()?;
+        let lookup_from = self.lookup_from.map(LookupLocation::lookup).transpose()?;
         Ok(Stage { lookup_from, ..stage(scoring, self.using) })
     }
 }
@@ -223,6 +216,28 @@ fn stage(scoring: Scoring, using: Option<String>) -> Stage {
         score_threshold: None,
         limit: 0,
         lookup_from: None,
+    }
+}
+
+// What several requests share stands in structs of their own, which the paths of broken rules do not show.
+
+impl Validate for SearchRequestInternal {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        together([field("vector", self.vector.validate()), self.page.validate()])
+    }
+}
+
+impl Validate for RecommendRequestInternal {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        together([self.examples.validate(), self.page.validate()])
+    }
+}
+
+impl Validate for DiscoverRequestInternal {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        let target = self.target.as_ref().map_or(Ok(()), Validate::validate);
+        let context = self.context.as_ref().map_or(Ok(()), Validate::validate);
+        together([field("target", target), field("context", context), self.page.validate()])
     }
 }
 

@@ -10,7 +10,7 @@ use validator::{Validate, ValidationErrors};
 use super::select::{PointsSelector, ShardKey, either, no_shard_key};
 use super::vector::{BatchVectorStruct, VectorStruct};
 use crate::qdrant::rest::failure::Failure;
-use crate::qdrant::rest::validation::error_of;
+use crate::qdrant::rest::validation::{error_of, field, together};
 
 /// A point.
 #[derive(Debug, Deserialize, Validate)]
@@ -49,12 +49,10 @@ pub(in crate::qdrant::rest) struct PointVectors {
 }
 
 /// New vectors of points.
-#[derive(Debug, Deserialize, Validate)]
+#[derive(Debug, Deserialize)]
 pub(in crate::qdrant::rest) struct UpdateVectors {
-    #[validate(nested, length(min = 1, message = "must specify points to update"))]
     points: Vec<PointVectors>,
     shard_key: Option<ShardKey>,
-    #[validate(nested)]
     update_filter: Option<Filter>,
 }
 
@@ -207,16 +205,13 @@ impl UpdateOperation {
 
 impl Validate for PointInsertOperations {
     fn validate(&self) -> Result<(), ValidationErrors> {
-        let mut errors = ValidationErrors::new();
-        match (&self.batch, &self.points) {
-            (Some(batch), _) => drop(errors.merge_self("batch", batch.validate())),
-            (None, Some(points)) => drop(errors.merge_self("points", points.validate())),
-            (None, None) => {}
-        }
-        if let Some(filter) = &self.update_filter {
-            errors.merge_self("update_filter", filter.validate());
-        }
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+        let points = match (&self.batch, &self.points) {
+            (Some(batch), _) => field("batch", batch.validate()),
+            (None, Some(points)) => field("points", points.validate()),
+            (None, None) => Ok(()),
+        };
+        let filter = self.update_filter.as_ref().map_or(Ok(()), Validate::validate);
+        together([points, field("update_filter", filter)])
     }
 }
 
@@ -232,6 +227,17 @@ impl Validate for Batch {
             (_, Some(payloads)) if payloads != ids => unequal("payloads", payloads),
             _ => Ok(()),
         }
+    }
+}
+
+impl Validate for UpdateVectors {
+    fn validate(&self) -> Result<(), ValidationErrors> {
+        let points = match self.points.as_slice() {
+            [] => Err(error_of("points", "must specify points to update")),
+            points => field("points", points.validate()),
+        };
+        let filter = self.update_filter.as_ref().map_or(Ok(()), Validate::validate);
+        together([points, field("update_filter", filter)])
     }
 }
 

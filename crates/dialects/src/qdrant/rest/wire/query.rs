@@ -8,9 +8,8 @@ use validator::{Validate, ValidationErrors};
 
 use super::example::{LookupLocation, OneOrMany, VectorInput};
 use super::select::{ShardKey, no_shard_key};
-use crate::qdrant::rest::call::Call;
 use crate::qdrant::rest::failure::Failure;
-use crate::qdrant::rest::validation::error_of;
+use crate::qdrant::rest::validation::{error_of, field, together};
 use crate::qdrant::unserved::Unserved;
 
 /// How many results there are unless it is said.
@@ -18,6 +17,9 @@ const LIMIT: usize = 10;
 
 /// What is added to ranks unless it is said.
 const RRF_K: usize = 2;
+
+/// How different from one another results are to be unless it is said.
+const DIVERSITY: f32 = 0.5;
 
 /// A query.
 #[derive(Debug, Deserialize, Validate)]
@@ -119,6 +121,14 @@ pub(in crate::qdrant::rest) enum Query {
     },
 }
 
+#[derive(Debug, Deserialize, Validate)]
+pub(in crate::qdrant::rest) struct Mmr {
+    #[validate(range(min = 0.0, max = 1.0))]
+    diversity: Option<f32>,
+    #[validate(range(max = 16_384))]
+    candidates_limit: Option<usize>,
+}
+
 #[derive(Debug, Deserialize)]
 pub(in crate::qdrant::rest) struct RecommendInput {
     positive: Option<Vec<VectorInput>>,
@@ -171,8 +181,7 @@ pub(in crate::qdrant::rest) enum Sample {
 }
 
 impl QueryRequest {
-    /// The query, and the right to all that it names.
-    pub(in crate::qdrant::rest) fn query(self, call: &Call) -> Result<Asked, Failure> {
+    pub(in crate::qdrant::rest) fn query(self) -> Result<Asked, Failure> {
         let QueryRequestInternal {
             prefetch,
             query,
@@ -190,7 +199,7 @@ impl QueryRequest {
         no_shard_key(&shard_key)?;
         let stage = Prefetch { prefetch, query, using, filter, params, score_threshold, limit, lookup_from };
         Ok(Asked {
-            stage: stage.stage(call)?,
+            stage: stage.stage()?,
             offset: offset.unwrap_or(0),
             with_payload: with_payload.unwrap_or(WithPayloadInterface::Bool(false)),
             with_vector: with_vector.unwrap_or(WithVector::Bool(false)),
@@ -209,17 +218,17 @@ impl Prefetch {
         Prefetch { prefetch, query, using, filter, params, score_threshold, limit, lookup_from }
     }
 
-    pub(super) fn stage(self, call: &Call) -> Result<Stage, Failure> {
+    pub(super) fn stage(self) -> Result<Stage, Failure> {
         let prefetch = self.prefetch.map(OneOrMany::into_vec).unwrap_or_default();
         Ok(Stage {
-            prefetch: prefetch.into_iter().map(|stage| stage.stage(call)).collect::<Result<_, _>>()?,
+            prefetch: prefetch.into_iter().map(Prefetch::stage).collect::<Result<_, _>>()?,
             scoring: self.query.map(QueryInterface::scoring).transpose()?,
             using: self.using.unwrap_or_default(),
             filter: self.filter,
             params: self.params,
             score_threshold: self.score_threshold,
             limit: self.limit.unwrap_or(LIMIT),
-            lookup_from: self.lookup_from.map(|location| location.lookup(call)).transpose()?,
+            lookup_from: self.lookup_from.map(LookupLocation::lookup).transpose()?,
         })
     }
 }
@@ -231,7 +240,11 @@ impl QueryInterface {
             QueryInterface::Query(query) => query,
         };
         match query {
-            Query::Nearest { mmr: Some(_), .. } => Err(Unserved::Mmr.into()),
+            Query::Nearest { nearest, mmr: Some(mmr) } => Ok(Scoring::Diverse {
+                nearest: nearest.input()?,
+                diversity: mmr.diversity.unwrap_or(DIVERSITY),
+                candidates: mmr.candidates_limit,
+            }),
             Query::Nearest { nearest, mmr: None } => Ok(Scoring::Nearest(nearest.input()?)),
             Query::Recommend { recommend } => recommend.scoring(),
             Query::Discover { discover } => {
@@ -289,7 +302,9 @@ impl Validate for QueryInterface {
             QueryInterface::Query(query) => query,
         };
         match query {
-            Query::Nearest { nearest, .. } => nearest.validate(),
+            Query::Nearest { nearest, mmr } => {
+                together([nearest.validate(), field("mmr", mmr.as_ref().map_or(Ok(()), Validate::validate))])
+            }
             Query::Recommend { recommend } => recommend.validate(),
             Query::Discover { discover } => discover.validate(),
             Query::Context { context } => {

@@ -3,7 +3,7 @@
 use qdrant_edge::OperationError;
 
 /// A failure of this crate.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 #[error("{text}")]
 pub struct Error {
     /// Whose fault it is.
@@ -17,6 +17,8 @@ pub struct Error {
 pub enum Kind {
     /// The request cannot be meant so.
     Invalid,
+    /// Values are out of their bounds: the text lists them in brackets, each with the path of its member.
+    Unprocessable,
     /// A point, vector or field that is named does not exist.
     NotFound,
     /// We don't do that.
@@ -49,8 +51,11 @@ impl From<OperationError> for Error {
         let kind = match &error {
             OperationError::PointIdError { .. } => Kind::NotFound,
             OperationError::OutOfMemory { .. } => Kind::Full,
-            OperationError::InconsistentStorage { .. } => Kind::Corrupt,
-            OperationError::ServiceError { .. } | OperationError::Cancelled { .. } => Kind::Internal,
+            OperationError::InconsistentStorage { .. } | OperationError::FileNotFound { .. } => Kind::Corrupt,
+            OperationError::ServiceError { .. }
+            | OperationError::OutOfAppendableCapacity { .. }
+            | OperationError::Timeout { .. }
+            | OperationError::Cancelled { .. } => Kind::Internal,
             _ => Kind::Invalid,
         };
         Error::new(kind, error.to_string())

@@ -4,10 +4,18 @@
 //! Knows no HTTP, no replication and no other shard's log.
 
 pub mod config;
+mod cpu;
 mod error;
+mod operation;
 pub mod query;
+mod shard;
+mod split;
 mod update;
 
+pub use cpu::check_cpu;
 pub use error::{Error, Kind, Result};
+pub use operation::Operation;
 pub use qdrant_edge as engine;
+pub use shard::{Applied, Capture, Entry, FREE_BYTES_MIN, Keeper, Options, Position, Reply, Shard, Status};
+pub use split::Ring;
 pub use update::{Selector, Update};

@@ -16,10 +16,6 @@ pub use cpu::check_cpu;
 pub use error::{Error, Kind, Result};
 pub use operation::Operation;
 pub use qdrant_edge as engine;
-<<<<<<< HEAD
-pub use shard::{Applied, Capture, Entry, Keeper, Options, Position, Reply, Shard, Status};
-pub use split::Ring;
-=======
 pub use shard::{Applied, Capture, Entry, FREE_BYTES_MIN, Keeper, Options, Position, Reply, Shard, Status};
->>>>>>> q-shard
+pub use split::Ring;
 pub use update::{Selector, Update};

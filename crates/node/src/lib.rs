@@ -41,9 +41,9 @@ pub use data_dir::Identity;
 pub use error::{Error, Kind, Result};
 pub use metrics::{Metrics, OperationLabels};
 pub use node::{Node, Parts, Seen};
+pub use peers::{NoPeers, Peers};
 #[cfg(feature = "qdrant")]
 pub use points;
-pub use peers::{NoPeers, Peers};
 pub use records::consul::acl::DefaultPolicy;
 pub use restore::{Body, Origin, Plan, RestoreRequest, Restored, Undone, Verified, body_of};
 pub use save::{Capture, Consistency, Freshness};

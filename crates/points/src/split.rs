@@ -51,11 +51,9 @@ impl Ring {
             Update::DeleteVectors { of, names } => {
                 self.select(of, |of| Update::DeleteVectors { of, names: names.clone() })
             }
-            Update::SetPayload { of, payload, key } => self.select(of, |of| Update::SetPayload {
-                of,
-                payload: payload.clone(),
-                key: key.clone(),
-            }),
+            Update::SetPayload { of, payload, key } => {
+                self.select(of, |of| Update::SetPayload { of, payload: payload.clone(), key: key.clone() })
+            }
             Update::OverwritePayload { of, payload } => {
                 self.select(of, |of| Update::OverwritePayload { of, payload: payload.clone() })
             }

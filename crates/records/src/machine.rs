@@ -39,6 +39,8 @@ pub struct Records {
     /// Generations being staged, which no sweep may take.
     pub(crate) staging: Mutex<HashSet<(Scope, u64)>>,
     next_generation: AtomicU64,
+    /// Raised after each change of collections.
+    pub(crate) collection_changes: AtomicU64,
     /// As in `meta`, for those who ask often.
     states: RwLock<BTreeMap<Scope, ScopeState>>,
     /// Held by whoever changes `meta`.
@@ -60,6 +62,7 @@ impl Records {
             homes: RwLock::default(),
             staging: Mutex::default(),
             next_generation: AtomicU64::new(1),
+            collection_changes: AtomicU64::new(0),
             states: RwLock::default(),
             writing: Mutex::default(),
         };
@@ -153,6 +156,11 @@ impl Records {
         qdrant::read(self.qdrant, |table, prefix| view.scan(table, prefix))
     }
 
+    /// How often collections may have changed since this was opened.
+    pub fn collection_changes(&self) -> u64 {
+        self.collection_changes.load(Ordering::Acquire)
+    }
+
     /// The first image that `entries` commit and this replica has not staged.
     pub fn missing_image(&self, entries: &[Entry]) -> Result<Option<Commit>, Error> {
         for entry in entries {
@@ -174,13 +182,16 @@ impl Records {
         let _writing = self.writing.lock().expect("no panic while held");
         let mut run = self.begin_run()?;
         let replies = entries.iter().map(|entry| run.apply(entry)).collect::<Result<Vec<_>, Error>>()?;
-        let exchanged = run.exchanged;
+        let (exchanged, collections) = (run.exchanged, run.collections);
         let (batch, states) = run.finish();
         if exchanged {
             fail::fail_point!("exchange::before");
         }
         self.store.write(batch, if exchanged { Durability::Disk } else { Durability::Process })?;
         *self.states.write().expect("no panic while held") = states.clone();
+        if collections {
+            self.collection_changes.fetch_add(1, Ordering::Release);
+        }
         if exchanged {
             fail::fail_point!("exchange::after");
             self.sweep(&states)?;
@@ -199,6 +210,7 @@ impl Records {
             states: self.states(),
             applied: self.applied()?,
             exchanged: false,
+            collections: false,
         })
     }
 
@@ -309,6 +321,7 @@ struct Run<'a> {
     states: BTreeMap<Scope, ScopeState>,
     applied: Applied,
     exchanged: bool,
+    collections: bool,
 }
 
 impl Run<'_> {
@@ -343,6 +356,7 @@ impl Run<'_> {
                 self.in_scope(Scope::Nomad, |txn| Ok(Reply::Nomad(nomad::apply(txn, command)?)))
             }
             Op::Qdrant(command) => {
+                self.collections = true;
                 Ok(Reply::Qdrant(qdrant::apply(&mut self.overlay, self.records.qdrant, command)?))
             }
             Op::Commit(commit) if !commit.is_of(self.applied.position) => {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,7 @@ impl Records {
         self.store.write(batch, Durability::Disk)?;
         fail::fail_point!("install::after");
         self.exchange_states(states.clone());
+        self.collection_changes.fetch_add(1, Ordering::Release);
         drop(writing);
         staged.into_iter().for_each(Staged::keep);
         self.sweep(&states)
@@ -151,12 +153,7 @@ impl Records {
         Ok(staged)
     }
 
-    fn replace_table(
-        &self,
-        table: Table,
-        reader: &mut Reader<'_>,
-        batch: &mut Batch,
-    ) -> Result<(), Error> {
+    fn replace_table(&self, table: Table, reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Error> {
         let view = self.store.view(&[table])?;
         for pair in view.scan(table, &[]) {
             batch.remove(table, pair?.0);

@@ -3,9 +3,11 @@
 mod access;
 mod failure;
 pub mod grpc;
+mod rest;
 mod unserved;
 
 pub use access::Keys;
+pub use rest::{Served, operation, router, served};
 pub use unserved::Unserved;
 
 /// What the genuine server calls itself.

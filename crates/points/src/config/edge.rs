@@ -16,9 +16,7 @@ impl CollectionConfig {
             on_disk_payload: Some(self.params.on_disk_payload),
             payload_memory: self.params.payload.and_then(|payload| payload.memory),
             id_tracker_memory: self.params.id_tracker.and_then(|tracker| tracker.memory),
-            vectors: vectors
-                .map(|(name, params)| (name.into(), params.to_edge(&self.hnsw_config)))
-                .collect(),
+            vectors: vectors.map(|(name, params)| (name.into(), params.to_edge(&self.hnsw_config))).collect(),
             sparse_vectors: sparse_vectors
                 .map(|(name, params)| (name.as_str().into(), params.to_edge()))
                 .collect(),

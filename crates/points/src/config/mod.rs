@@ -6,8 +6,6 @@ mod create;
 mod edge;
 mod params;
 mod strict;
-#[cfg(test)]
-mod tests;
 mod valid;
 
 use qdrant_edge::{HnswIndexConfig, Payload, QuantizationConfig};

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
 
-use qdrant_edge::{
-    Distance, Memory, Modifier, MultiVectorConfig, QuantizationConfig, VectorStorageDatatype,
-};
+use qdrant_edge::{Distance, Memory, Modifier, MultiVectorConfig, QuantizationConfig, VectorStorageDatatype};
 use serde::{Deserialize, Serialize};
 
 use super::{HnswConfigDiff, ShardingMethod};

@@ -72,7 +72,10 @@ impl Flaws {
             self.vector_name(path, name);
             if params.size.get() > SIZE_MAX {
                 let size = params.size;
-                self.add(format!("{inner}.size"), format!("value {size} invalid, must be from 1 to {SIZE_MAX}"));
+                self.add(
+                    format!("{inner}.size"),
+                    format!("value {size} invalid, must be from 1 to {SIZE_MAX}"),
+                );
             }
             self.hnsw(&format!("{inner}.hnsw_config"), params.hnsw_config.as_ref());
             self.quantization(&format!("{inner}.quantization_config"), params.quantization_config.as_ref());

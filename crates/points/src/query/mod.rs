@@ -7,6 +7,7 @@
 mod fusion;
 mod groups;
 mod mmr;
+mod order;
 mod request;
 mod resolve;
 mod scroll;

@@ -1,10 +1,6 @@
 //! Pages of points, merged over shards.
 
-use std::cmp::Ordering;
-
-use qdrant_edge::{
-    Direction, OrderBy, OrderByInterface, PointId, Record, ScrollRequest, WithPayloadInterface, WithVector,
-};
+use qdrant_edge::{PointId, Record, ScrollRequest, WithPayloadInterface, WithVector};
 
 use super::request::{Retrieve, Scroll};
 use super::shards::{Shards, by_id};
@@ -32,64 +28,59 @@ impl Shards {
                  `order_by.start_from` value",
             ));
         }
+        let Scroll { offset, limit, filter, order_by, with_payload, with_vector } = request;
+        let page = |with_payload, with_vector| ScrollRequest {
+            offset,
+            limit: Some(limit),
+            filter: filter.clone(),
+            with_payload: Some(with_payload),
+            with_vector,
+            order_by: None,
+        };
+        if let (Some(order_by), filter) = (&order_by, filter.as_ref()) {
+            let points = self.ordered(order_by, filter, limit)?;
+            return Ok(Page { points: self.fill_records(points, with_payload, with_vector)?, next: None });
+        }
         if let [shard] = &self.open[..] {
-            let (points, next) = shard.scroll(to_engine(request))?;
+            let (points, next) = shard.scroll(page(with_payload, with_vector))?;
             return Ok(Page { points, next });
         }
-        let Scroll { limit, order_by, with_payload, with_vector, .. } = request.clone();
-        let mut bare = to_engine(request);
-        bare.with_payload = Some(WithPayloadInterface::Bool(false));
-        bare.with_vector = WithVector::Bool(false);
-        let mut page = merge(self.each(|shard| shard.scroll(bare.clone()))?, limit, order_by.as_ref());
-        if !page.points.is_empty() && (with_payload.is_required() || with_vector.is_enabled()) {
-            let ids = page.points.iter().map(|point| point.id).collect();
-            let found = by_id(self.retrieve(Retrieve { ids, with_payload, with_vector })?);
-            page.points.retain_mut(|point| match found.get(&point.id) {
-                Some(record) => {
-                    point.payload.clone_from(&record.payload);
-                    point.vector.clone_from(&record.vector);
-                    true
-                }
-                None => false,
-            });
+        let bare = page(WithPayloadInterface::Bool(false), WithVector::Bool(false));
+        let Page { points, next } = merge(self.each(|shard| shard.scroll(bare.clone()))?, limit);
+        Ok(Page { points: self.fill_records(points, with_payload, with_vector)?, next })
+    }
+
+    /// Adds payloads and vectors to points that were found without. Those that went meanwhile are left out.
+    fn fill_records(
+        &self,
+        mut points: Vec<Record>,
+        with_payload: WithPayloadInterface,
+        with_vector: WithVector,
+    ) -> Result<Vec<Record>> {
+        if points.is_empty() || !(with_payload.is_required() || with_vector.is_enabled()) {
+            return Ok(points);
         }
-        Ok(page)
+        let ids = points.iter().map(|point| point.id).collect();
+        let found = by_id(self.retrieve(Retrieve { ids, with_payload, with_vector })?);
+        points.retain_mut(|point| match found.get(&point.id) {
+            Some(record) => {
+                point.payload.clone_from(&record.payload);
+                point.vector.clone_from(&record.vector);
+                true
+            }
+            None => false,
+        });
+        Ok(points)
     }
 }
 
-fn to_engine(request: Scroll) -> ScrollRequest {
-    ScrollRequest {
-        offset: request.offset,
-        limit: Some(request.limit),
-        filter: request.filter,
-        with_payload: Some(request.with_payload),
-        with_vector: request.with_vector,
-        order_by: request.order_by.map(OrderByInterface::Struct),
-    }
-}
-
-fn merge(pages: Vec<(Vec<Record>, Option<PointId>)>, limit: usize, order_by: Option<&OrderBy>) -> Page {
+fn merge(pages: Vec<(Vec<Record>, Option<PointId>)>, limit: usize) -> Page {
     // The point after the page is among those that are too many, or is the next one of a shard that gave them all.
     let beyond = pages.iter().filter_map(|(_, next)| *next).min();
     let mut points: Vec<_> = pages.into_iter().flat_map(|(points, _)| points).collect();
-    match order_by {
-        None => {
-            points.sort_by_key(|point| point.id);
-            points.dedup_by_key(|point| point.id);
-        }
-        Some(order_by) => {
-            let ascending = |a: &Record, b: &Record| (a.order_value, a.id).cmp(&(b.order_value, b.id));
-            points.sort_by(|a, b| match order_by.direction() {
-                Direction::Asc => ascending(a, b),
-                Direction::Desc => ascending(b, a),
-            });
-            points.dedup_by(|a, b| ascending(a, b) == Ordering::Equal);
-        }
-    }
+    points.sort_by_key(|point| point.id);
+    points.dedup_by_key(|point| point.id);
     let rest = points.split_off(limit.min(points.len()));
-    let next = match order_by {
-        None => rest.first().map(|point| point.id).into_iter().chain(beyond).min(),
-        Some(_) => None,
-    };
+    let next = rest.first().map(|point| point.id).into_iter().chain(beyond).min();
     Page { points, next }
 }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
 use qdrant_edge::{
-    Condition, Direction, Filter, NamedQuery, QueryEnum, QueryRequest, Sample, ScoredPoint, ScoringQuery,
-    WithPayloadInterface, WithVector,
+    Condition, Direction, Filter, NamedQuery, QueryEnum, QueryRequest, Record, Sample, ScoredPoint,
+    ScoringQuery, WithPayloadInterface, WithVector,
 };
 
 use super::fusion::fuse;
@@ -31,10 +31,12 @@ impl Ranking {
     /// Equal scores are told apart by the id, in the same direction, as
     /// `qdrant/qdrant:lib/segment/src/utils/scored_point_ties.rs` does.
     pub(super) fn compare(self, a: &ScoredPoint, b: &ScoredPoint) -> Ordering {
-        let ascending = || a.cmp(b).then_with(|| a.id.cmp(&b.id));
+        let ids = a.id.cmp(&b.id);
         match self {
-            Ranking::Descending => ascending().reverse(),
-            Ranking::Ascending => ascending(),
+            // Except by a field: see `order`.
+            Ranking::Descending if a.order_value.is_some() => b.cmp(a).then(ids),
+            Ranking::Descending => b.cmp(a).then(ids.reverse()),
+            Ranking::Ascending => a.cmp(b).then(ids),
             Ranking::Random => Ordering::Equal,
         }
     }
@@ -62,7 +64,7 @@ impl Shards {
         // A random order has no beginning to leave out.
         let drawn = matches!(step.rule, Rule::Sample) && step.prefetch.is_empty();
         let offset = if drawn { 0 } else { offset };
-        let plain = step.prefetch.is_empty() && !matches!(step.rule, Rule::Diverse(_));
+        let plain = step.prefetch.is_empty() && !matches!(step.rule, Rule::Diverse(_) | Rule::OrderBy(_));
         if let ([shard], true) = (&self.open[..], plain) {
             let ranking = self.ranking(&step.rule)?;
             let mut leaf = Leaf::new(step);
@@ -102,16 +104,20 @@ impl Shards {
             let ids = sources.iter().flatten().map(|point| point.id);
             Some(Filter::new_must(Condition::HasId(ids.collect())))
         };
-        let leaf = |rule, limit| {
+        let leaf = |rule, filter, limit| {
             self.leaf(Step { prefetch: Vec::new(), rule, filter, params, score_threshold, limit })
         };
         match rule {
             Rule::Diverse(diverse) => {
                 let nearest = NamedQuery::new(diverse.vector.clone(), diverse.using.as_str());
-                let points = leaf(Rule::Vector(QueryEnum::Nearest(nearest)), diverse.candidates)?;
+                let points = leaf(Rule::Vector(QueryEnum::Nearest(nearest)), filter, diverse.candidates)?;
                 self.diversify(points, &diverse, limit)
             }
-            rule => leaf(rule, limit),
+            Rule::OrderBy(order_by) => {
+                let points = self.ordered(&order_by, filter.as_ref(), limit)?;
+                Ok(points.into_iter().map(unscored).collect())
+            }
+            rule => leaf(rule, filter, limit),
         }
     }
 
@@ -131,7 +137,6 @@ impl Shards {
     fn leaf(&self, step: Step) -> Result<Vec<ScoredPoint>> {
         let ranking = self.ranking(&step.rule)?;
         let limit = step.limit;
-        let once = !matches!(step.rule, Rule::OrderBy(_));
         let Leaf { request, score_above } = Leaf::new(step);
         if limit == 0 {
             return Ok(Vec::new());
@@ -146,7 +151,7 @@ impl Shards {
             }
             _ => points.sort_by(|a, b| ranking.compare(a, b)),
         }
-        if once && self.open.len() > 1 {
+        if self.open.len() > 1 {
             let mut seen = HashSet::new();
             points.retain(|point| seen.insert(point.id));
         }
@@ -194,13 +199,17 @@ impl Leaf {
         };
         let query = match rule {
             Rule::Vector(query) => Some(ScoringQuery::Vector(query)),
-            Rule::OrderBy(order_by) => Some(ScoringQuery::OrderBy(order_by)),
             Rule::Sample => Some(ScoringQuery::Sample(Sample::Random)),
-            Rule::ById | Rule::Fusion(_) | Rule::Diverse(_) => None,
+            Rule::ById | Rule::OrderBy(_) | Rule::Fusion(_) | Rule::Diverse(_) => None,
         };
         let request = QueryRequest { query, filter, params, score_threshold, ..QueryRequest::new(limit) };
         Leaf { request, score_above }
     }
+}
+
+fn unscored(record: Record) -> ScoredPoint {
+    let Record { id, payload, vector, shard_key, order_value } = record;
+    ScoredPoint { id, version: 0, score: 1.0, payload, vector, shard_key, order_value, location: None }
 }
 
 fn cut_scores(points: &mut Vec<ScoredPoint>, above: Option<f32>) {

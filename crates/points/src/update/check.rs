@@ -1,8 +1,6 @@
 //! Whether a change fits the collection, said before it is proposed: then none of its points are changed.
 
-use qdrant_edge::{
-    PointId, PointStructPersisted, PointVectorsPersisted, SparseVector, VectorPersisted, VectorStructPersisted,
-};
+use qdrant_edge::{SparseVector, VectorPersisted, VectorStructPersisted};
 
 use super::Update;
 use crate::config::{CollectionParams, Flaws, VectorParams};
@@ -16,13 +14,9 @@ impl Update {
     /// those that the collection does not have.
     pub fn check(&self, params: &CollectionParams) -> Result<()> {
         match self {
-            Update::Upsert { points, .. } => {
-                let vectors = |point: &PointStructPersisted| (point.id, &point.vector);
-                check_all(params, &points.iter().map(vectors).collect::<Vec<_>>())
-            }
+            Update::Upsert { points, .. } => check_all(params, points.iter().map(|point| &point.vector)),
             Update::UpdateVectors { points, .. } => {
-                let vectors = |point: &PointVectorsPersisted| (point.id, &point.vector);
-                check_all(params, &points.iter().map(vectors).collect::<Vec<_>>())
+                check_all(params, points.iter().map(|point| &point.vector))
             }
             Update::DeleteVectors { names, .. } => names.iter().try_for_each(|name| match params.has(name) {
                 true => Ok(()),
@@ -37,9 +31,12 @@ impl Update {
     }
 }
 
-fn check_all(params: &CollectionParams, points: &[(PointId, &VectorStructPersisted)]) -> Result<()> {
+fn check_all<'a>(
+    params: &CollectionParams,
+    points: impl Iterator<Item = &'a VectorStructPersisted> + Clone,
+) -> Result<()> {
     let mut flaws = Flaws::default();
-    for (at, (_, vectors)) in points.iter().enumerate() {
+    for (at, vectors) in points.clone().enumerate() {
         let path = format!("points[{at}].vector");
         match vectors {
             VectorStructPersisted::Single(_) => {}
@@ -52,7 +49,8 @@ fn check_all(params: &CollectionParams, points: &[(PointId, &VectorStructPersist
         }
     }
     flaws.end()?;
-    points.iter().try_for_each(|(_, vectors)| match vectors {
+    let mut points = points;
+    points.try_for_each(|vectors| match vectors {
         VectorStructPersisted::Single(vector) => params.check_dense("", vector.len()),
         VectorStructPersisted::MultiDense(rows) => params.check_rows("", rows),
         VectorStructPersisted::Named(named) => named.iter().try_for_each(|(name, vector)| match vector {

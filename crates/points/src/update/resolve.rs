@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use qdrant_edge::{
     DeletePayloadOp, EdgeShard, EdgeShardRead as _, Filter, PayloadOps, PointId, PointInsertOperations,
-    PointOperations, PointStructPersisted, PointVectorsPersisted, RetrieveRequest,
-    ScrollRequest, SetPayloadOp, UpdateMode, UpdateOperation, UpdateVectorsOp, VectorOperations,
-    WithPayloadInterface, WithVector,
+    PointOperations, PointStructPersisted, PointVectorsPersisted, RetrieveRequest, ScrollRequest,
+    SetPayloadOp, UpdateMode, UpdateOperation, UpdateVectorsOp, VectorOperations, WithPayloadInterface,
+    WithVector,
 };
 
 use super::{Selector, Update};
@@ -54,9 +54,7 @@ impl Update {
     /// is concerned.
     pub fn resolve(self, shard: &EdgeShard) -> Result<Vec<Bytes>> {
         match self {
-            Update::Upsert { points, filter, mode } => {
-                upsert(concerned(points, filter, mode, shard)?)
-            }
+            Update::Upsert { points, filter, mode } => upsert(concerned(points, filter, mode, shard)?),
             Update::UpdateVectors { points, filter } => {
                 let points = match filter {
                     Some(filter) => {

@@ -253,15 +253,19 @@ fn ordered_by_a_field() {
     let mut query = Query::new(stage(order(Direction::Asc, None), "", 30));
     query.offset = 7;
     close(&WORLD.ask(query), &ids(&ranks[7..37]));
-    let from = StartFrom::Integer(11);
-    let later: Vec<_> = ranks.iter().rev().filter(|(rank, _)| *rank <= 11).copied().collect();
+    let from = StartFrom::Integer(7);
+    // Equal values are in the order of their ids either way.
+    let down = |(rank, id): &(u64, u64)| (u64::MAX - rank, *id);
+    let mut later: Vec<_> = ranks.iter().filter(|(rank, _)| *rank <= 7).copied().collect();
+    later.sort_by_key(down);
     close(&WORLD.ask(Query::new(stage(order(Direction::Desc, Some(from)), "", 100))), &ids(&later[..100]));
     // Of candidates.
     let vector = Dice(8).vector();
     let mut last = stage(order(Direction::Desc, None), "", 10);
     last.prefetch = vec![stage(Scoring::Nearest(dense(vector.clone())), "", 50)];
     let near: Vec<_> = nearest("", &vector, |_| true).into_iter().take(50).map(|(id, _)| id).collect();
-    let wanted: Vec<_> = ranks.iter().rev().filter(|(_, id)| near.contains(id)).copied().collect();
+    let mut wanted: Vec<_> = ranks.iter().filter(|(_, id)| near.contains(id)).copied().collect();
+    wanted.sort_by_key(down);
     close(&WORLD.ask(Query::new(last)), &ids(&wanted[..10]));
 }
 

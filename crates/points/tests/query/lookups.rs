@@ -60,7 +60,7 @@ fn vectors_of_another_collection() {
     let mut request = Groups {
         query: Query::new(stage(Scoring::Nearest(dense(dice.vector())), "", 0)),
         group_by: "rank".parse().unwrap(),
-        groups: 20,
+        groups: 12,
         group_size: 2,
         with_lookup: Some(GroupLookup {
             collection: "other".to_owned(),

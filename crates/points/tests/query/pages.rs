@@ -65,7 +65,8 @@ fn pages_in_the_order_of_a_field() {
                 WORLD.points.iter().map(|p| (p.payload["rank"].as_u64().unwrap(), p.id)).collect();
             wanted.sort_unstable();
             if direction == Direction::Desc {
-                wanted.reverse();
+                // Equal values are in the order of their ids either way.
+                wanted.sort_by_key(|(rank, id)| (u64::MAX - rank, *id));
             }
             wanted.retain(|(rank, _)| start_from.is_none() || (*rank > 7) == (direction == Direction::Asc));
             let found: Vec<_> = one.points.iter().map(|point| number(point.id)).collect();

@@ -58,9 +58,11 @@ fn routes(what: &'static str, node: &Node, config: &Config, outgoing: &Outgoing)
         "consul" => (consul::operation, consul::routes(node.clone(), outgoing.clone())),
         "nomad" => (nomad::operation, nomad::routes(node.clone(), outgoing.clone())),
         #[cfg(feature = "qdrant")]
-        "qdrant" => (qdrant::rest_operation, qdrant::rest(node.clone(), config.qdrant.keys.clone())),
+        "qdrant" => (qdrant::operation, qdrant::router(node.clone(), config.qdrant.keys.clone())),
         #[cfg(feature = "qdrant")]
-        "qdrant-grpc" => (qdrant::grpc_operation, qdrant::grpc(node.clone(), config.qdrant.keys.clone())),
+        "qdrant-grpc" => {
+            (qdrant::grpc::operation, qdrant::grpc::router(node.clone(), config.qdrant.keys.clone()))
+        }
         _ => (native::operation, native::routes(node.clone())),
     };
     observed(node, what, operation, routes)

@@ -46,6 +46,8 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn open_and_serve(args: &ServerArgs, config: &Config) -> anyhow::Result<ExitCode> {
+    #[cfg(feature = "qdrant")]
+    config.qdrant.check_cpu()?;
     let material = Material::open(config.tls.clone(), config.trust())?;
     let listeners = Listeners::bind(config).await?;
     let settings = config.settings(listeners.address("native"));

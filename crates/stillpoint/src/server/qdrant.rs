@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::config::{ListenFile, at_home, listen};
 use crate::args::{Listen, QdrantArgs};
-use crate::exit::Failure;
+use crate::exit::{ExitCode, Failure};
 
 const REST_PORT: u16 = 6333;
 const GRPC_PORT: u16 = 6334;
@@ -74,6 +74,17 @@ impl Qdrant {
             wants_tls: told.flag("service.enable_tls")?,
             wants_certificates: told.flag("service.verify_https_client_certificate")?,
             ignored: told.rest(),
+        })
+    }
+
+    /// Fails if it is to be served by a processor that cannot.
+    pub(super) fn check_cpu(&self) -> Result<(), Failure> {
+        if self.rest == Listen::Off && self.grpc == Listen::Off {
+            return Ok(());
+        }
+        node::points::check_cpu().map_or(Ok(()), |sentence| {
+            let hint = "pass --qdrant off --qdrant-grpc off to serve everything else";
+            Err(Failure::new(ExitCode::Failed, sentence).hint(hint))
         })
     }
 }

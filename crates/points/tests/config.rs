@@ -1,11 +1,10 @@
 //! Settings of genuine servers, and requests that make, change and break some.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use points::config::{CollectionConfig, CreateCollection, UpdateCollection, check_name};
+use points::{Error, Kind};
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-use super::{CollectionConfig, CreateCollection, UpdateCollection, check_name};
-use crate::{Error, Kind};
 
 fn create(body: Value) -> Result<CollectionConfig, Error> {
     serde_json::from_value::<CreateCollection>(body).unwrap().into_config(Uuid::nil())

@@ -51,7 +51,12 @@ impl Server {
     }
 
     /// Sends a body as it is, with headers.
-    pub(crate) async fn send(&self, request: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        request: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let (method, uri) = request.split_once(' ').unwrap();
         let mut request = Request::builder().method(method.parse::<Method>().unwrap()).uri(uri);
         for (name, value) in headers {

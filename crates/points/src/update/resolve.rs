@@ -5,10 +5,9 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use qdrant_edge::{
-    DeletePayloadOp, EdgeShard, EdgeShardRead as _, Filter, PayloadOps, PointId, PointInsertOperations,
-    PointOperations, PointStructPersisted, PointVectorsPersisted, RetrieveRequest, ScrollRequest,
-    SetPayloadOp, UpdateMode, UpdateOperation, UpdateVectorsOp, VectorOperations, WithPayloadInterface,
-    WithVector,
+    DeletePayloadOp, EdgeShard, Filter, PayloadOps, PointId, PointInsertOperations, PointOperations,
+    PointStructPersisted, PointVectorsPersisted, RetrieveRequest, ScrollRequest, SetPayloadOp, UpdateMode,
+    UpdateOperation, UpdateVectorsOp, VectorOperations, WithPayloadInterface, WithVector,
 };
 
 use super::{Selector, Update};

@@ -88,7 +88,7 @@ pub(in crate::qdrant::rest) enum QueryInterface {
 pub(in crate::qdrant::rest) enum Query {
     Nearest {
         nearest: VectorInput,
-        mmr: Option<IgnoredAny>,
+        mmr: Option<Mmr>,
     },
     Recommend {
         recommend: RecommendInput,

@@ -11,6 +11,7 @@ mod data_dir;
 mod digest;
 mod error;
 mod gauges;
+mod known;
 mod machine;
 mod metrics;
 mod node;

@@ -21,13 +21,14 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
     text.push_str(&format!("stillpoint {} serves\n", env!("CARGO_PKG_VERSION")));
     for (dialect, address) in addresses {
         match address {
-            Some(address) => text.push_str(&format!("  {dialect:<8} {scheme}://{address}\n")),
-            None => text.push_str(&format!("  {dialect:<8} off\n")),
+            Some(address) => text.push_str(&format!("  {dialect:<9} {scheme}://{address}\n")),
+            None => text.push_str(&format!("  {dialect:<9} off\n")),
         }
     }
-    let bootstrap = consul.map(|consul| format!("{scheme}://{consul}/v1/acl/bootstrap"));
-    text.push_str(&format!("  acl      {}\n", access(node, bootstrap.as_deref())));
-    text.push_str(&format!("  data     {data_dir}\n  token    {data_dir}/token\n"));
+    let bootstrap = |address: SocketAddr| format!("{scheme}://{address}/v1/acl/bootstrap");
+    text.push_str(&format!("  acl       {}\n", access(node, consul.map(bootstrap))));
+    text.push_str(&format!("  nomad acl {}\n", nomad_access(node, listeners.nomad_address().map(bootstrap))));
+    text.push_str(&format!("  data      {data_dir}\n  token     {data_dir}/token\n"));
     // With TLS or ACL, commands that work as printed would have to know a CA or a secret.
     let settings = node.settings();
     let is_open = !over_tls && !settings.access.enabled && !settings.nomad_access;
@@ -39,7 +40,7 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
 }
 
 /// Whether access to Consul's API is controlled, and how that begins if it has not yet.
-fn access(node: &Node, bootstrap: Option<&str>) -> String {
+fn access(node: &Node, bootstrap: Option<String>) -> String {
     let access = &node.settings().access;
     if !access.enabled {
         return "off".to_owned();
@@ -48,12 +49,22 @@ fn access(node: &Node, bootstrap: Option<&str>) -> String {
         DefaultPolicy::Deny => "on, default deny",
         _ => "on, default allow",
     };
-    match bootstrap {
-        // What can't be read is left unsaid.
-        Some(url) if !node.is_bootstrapped().unwrap_or(true) => {
-            format!("{default}; PUT {url} makes the first management token")
-        }
-        _ => default.to_owned(),
+    default.to_owned() + &to_bootstrap(node.is_bootstrapped(), bootstrap)
+}
+
+/// The same of Nomad's API.
+fn nomad_access(node: &Node, bootstrap: Option<String>) -> String {
+    match node.settings().nomad_access {
+        true => "on".to_owned() + &to_bootstrap(node.is_nomad_bootstrapped(), bootstrap),
+        false => "off".to_owned(),
+    }
+}
+
+/// How the first management token is to be had, if nobody has it yet. What can't be read is left unsaid.
+fn to_bootstrap(is_done: node::Result<bool>, url: Option<String>) -> String {
+    match (is_done, url) {
+        (Ok(false), Some(url)) => format!("; PUT {url} makes the first management token"),
+        _ => String::new(),
     }
 }
 

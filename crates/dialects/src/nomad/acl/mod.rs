@@ -13,6 +13,7 @@
 
 mod policies;
 mod roles;
+mod rules;
 mod shapes;
 mod tokens;
 

@@ -5,13 +5,13 @@ use axum::Extension;
 use axum::body::Body;
 use axum::http::Uri;
 use axum::response::IntoResponse;
+use node::Kind;
 use records::View;
 use records::nomad::Answer;
-use records::nomad::acl::{self, ANONYMOUS_POLICY, Authorizer, Command, Denied};
+use records::nomad::acl::{self, ANONYMOUS_POLICY, Authorizer, Command, Denied, Spelled};
 
-use super::shapes::ListedPolicy;
+use super::shapes::{ListedPolicy, ReadPolicy};
 use super::{change_silently, decode, name, refuse_unserved};
-use crate::http::shape::Shown;
 use crate::http::{Failure, Query, Reply};
 use crate::nomad::access::Caller;
 use crate::nomad::params::Params;
@@ -60,7 +60,12 @@ pub(super) async fn read(
     })
     .await?;
     match found {
-        Some(policy) => Ok((headers, json(&query, &Shown(&policy))).into_response()),
+        Some(policy) => {
+            // A genuine server shows nothing either of a policy that it can't read.
+            let spelled = Spelled::parse(&policy.rules)
+                .map_err(|unreadable| Failure::genuine(Kind::Corrupt, unreadable.to_string()))?;
+            Ok((headers, json(&query, &ReadPolicy::new(&policy, &spelled))).into_response())
+        }
         None => Ok((headers, Failure::not_found("ACL policy not found")).into_response()),
     }
 }

@@ -19,6 +19,7 @@ mod rules;
 mod blocks;
 mod decode;
 mod print;
+mod spelled;
 
 mod capability;
 mod glob;
@@ -27,14 +28,16 @@ mod grant;
 pub(super) mod derived;
 
 pub use authorizer::{ALL_NAMESPACES, ANONYMOUS_POLICY, Authorizer, Denied, Unreadable};
+pub use blocks::Block;
 pub use capability::{
     HostVolumeCapability, NamespaceCapability, NodePoolCapability, OperatorCapability, VariableCapability,
 };
 pub use command::{Command, Reply};
-pub use query::{policies, policy, policy_names, role, role_by_name, roles, token, tokens};
+pub use query::{last_change, policies, policy, policy_names, role, role_by_name, roles, token, tokens};
 pub use resolve::{Unresolved, anonymous_token, authenticate, authorizer, disabled_token, resolve};
 pub use rules::{Error as RulesError, Rules, UnknownKeys};
 pub use setup::{bootstrap_refusal, bootstrapped_at};
+pub use spelled::Spelled;
 
 pub use crate::acl::next_expiration_ms;
 

@@ -18,6 +18,7 @@ mod node;
 mod nomad_access;
 mod peers;
 mod restore;
+mod root_keys;
 mod save;
 mod secret;
 mod sessions;

@@ -20,7 +20,7 @@ pub(crate) use failure::{Failure, Reply};
 pub use forward::Outgoing;
 pub(crate) use headers::{bearer, filled, last_contact_ms, warn};
 pub(crate) use lingering::Lingering;
-pub(crate) use number::{duration, unsigned, unsigned_or_why};
+pub(crate) use number::{duration, signed_or_why, unsigned, unsigned_or_why};
 pub(crate) use query::{Query, below, unescape};
 pub(crate) use routes::Routes;
 pub(crate) use upload::Upload;

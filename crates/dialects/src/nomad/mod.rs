@@ -5,6 +5,7 @@
 //! * `GET /v1/vars`, `GET|PUT|POST|DELETE /v1/var/{path}` -- variables and their locks
 //! * `GET /v1/status/{leader,peers}`, `/v1/operator/raft/configuration`, `/v1/regions`,
 //!   `/v1/agent/{self,members,health}` -- who serves
+//! * `/v1/operator/keyring/…` -- root keys
 //! * `/v1/acl/…` -- tokens, policies and roles
 //! * `GET|PUT|POST /v1/jobs`, `/v1/job/{id}` -- jobs, as state
 //! * every other endpoint of the genuine server -- 501, by name
@@ -17,6 +18,7 @@ mod agent;
 mod elsewhere;
 mod guard;
 mod jobs;
+mod keyring;
 mod namespaces;
 mod operation;
 mod params;
@@ -79,6 +81,7 @@ fn served(app: &App) -> Routes<App> {
         .merge(acl::routes(app, anywhere))
         .route("/v1/vars", anywhere("GET", get(vars::list)))
         .merge(variables(variable))
+        .merge(keyring::routes(anywhere))
         .merge(jobs::routes(anywhere))
 }
 

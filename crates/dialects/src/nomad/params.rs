@@ -92,11 +92,19 @@ pub(super) fn namespace(query: &Query) -> &str {
 }
 
 fn consistency(query: &Query) -> Result<Consistency, Failure> {
-    // As `golang/go:src/strconv/atob.go` reads them.
-    match query.get("stale") {
-        Some("" | "1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(Consistency::Stale),
-        None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(Consistency::Linearizable),
-        Some(_) => Err(Failure::invalid("Expect `true` or `false` for `stale` query string parameter")),
+    match query.get("stale").map(|text| if text.is_empty() { Some(true) } else { boolean(text) }) {
+        Some(Some(true)) => Ok(Consistency::Stale),
+        None | Some(Some(false)) => Ok(Consistency::Linearizable),
+        Some(None) => Err(Failure::invalid("Expect `true` or `false` for `stale` query string parameter")),
+    }
+}
+
+/// Reads a flag as `golang/go:src/strconv/atob.go` does.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod blocking;
 mod body;
 mod catch;
 mod failure;
+pub(crate) mod filter;
 pub(crate) mod forward;
 mod headers;
 pub(crate) mod json;

@@ -12,6 +12,7 @@ mod blocking;
 mod catalog;
 mod damage;
 mod datacenters;
+mod filter;
 mod genuine;
 mod golden;
 mod invariants;

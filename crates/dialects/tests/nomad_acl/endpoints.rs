@@ -100,7 +100,13 @@ async fn a_token_is_created_read_changed_listed_and_deleted() {
     assert_eq!(page.json()[0]["Name"], "Bootstrap Token");
     let next = format!("/v1/acl/tokens?per_page=1&next_token={}", page.header("x-nomad-nexttoken"));
     assert_eq!(server.get(&next).await.json()[0]["Name"], "ci <&>");
-    server.get("/v1/acl/tokens?reverse=true").await.check(501, "?reverse");
+    assert_eq!(server.get("/v1/acl/tokens?reverse=true").await.json()[0]["Name"], "ci <&>");
+    let client = server.get("/v1/acl/tokens?filter=Type==client+and+p+not+in+Policies").await;
+    assert_eq!(client.json().as_array().unwrap().len(), 1);
+    server.get("/v1/acl/tokens?filter=Type").await.check(400, "failed to read filter expression: 1:5 (4)");
+    let nowhere = "failed to read result page: error finding value in datum: /Nope at part 0: couldn't find key: \
+                   struct field with name \"Nope\"";
+    server.get("/v1/acl/tokens?filter=Nope==1").await.refuses(400, nowhere);
 
     let gone = server.send(&format!("DELETE {path}"), Body::empty()).await;
     assert_eq!((gone.status.as_u16(), gone.text().as_str(), gone.header("x-nomad-index")), (200, "", "6"));

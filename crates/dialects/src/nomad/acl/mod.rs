@@ -31,7 +31,7 @@ use super::access::Caller;
 use super::params::read_json;
 use super::reply::{of_nomad, written};
 use crate::http::shape::Shape;
-use crate::http::{Failure, Query, Reply, Routes, below};
+use crate::http::{Failure, Reply, Routes, below};
 
 /// The routes; `through` gives an endpoint what every endpoint has.
 pub(super) fn routes(
@@ -111,15 +111,4 @@ async fn decode<T: Shape>(body: Body) -> Result<T, Failure> {
 fn name(uri: &Uri, prefix: &str, missing: &str) -> Result<String, Failure> {
     let name = below(uri, prefix)?;
     if name.is_empty() { Err(Failure::invalid(missing)) } else { Ok(name) }
-}
-
-/// Refuses what would change what is listed and is not done here.
-fn refuse_unserved(query: &Query) -> Result<(), Failure> {
-    match ["filter", "reverse"]
-        .into_iter()
-        .find(|name| query.filled(name).is_some_and(|value| value != "false"))
-    {
-        Some(name) => Err(Failure::unserved(format!("Stillpoint does not serve ?{name}"))),
-        None => Ok(()),
-    }
 }

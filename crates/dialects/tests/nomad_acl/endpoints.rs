@@ -119,6 +119,34 @@ async fn a_token_is_created_read_changed_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_one_time_token_stands_in_for_its_token_once() {
+    const CREATE: &str = "PUT /v1/acl/token/onetime";
+    const EXCHANGE: &str = "POST /v1/acl/token/onetime/exchange";
+    let server = Server::guarded().await;
+    let reader = server.ruled("reader", READ).await;
+    let own = reader.get("/v1/acl/token/self").await.json();
+    let create = async || reader.send(CREATE, Body::empty()).await.json();
+    let exchange =
+        |made: &Value| json!({ "OneTimeSecretID": made["OneTimeToken"]["OneTimeSecretID"] }).to_string();
+
+    let first = create().await;
+    assert_eq!(first["OneTimeToken"]["AccessorID"], own["AccessorID"]);
+    assert_eq!(first["OneTimeToken"]["CreateIndex"], first["Index"]);
+    let second = create().await;
+    // There is one for each token, and who asks for another one gives up that.
+    server.anonymous().send(EXCHANGE, exchange(&first)).await.refuses(403, "Permission denied");
+    let given = server.anonymous().send(EXCHANGE, exchange(&second)).await.json();
+    assert_eq!(given["Token"], own);
+    server.anonymous().send(EXCHANGE, exchange(&second)).await.refuses(403, "Permission denied");
+    server.send(EXCHANGE, "{}").await.refuses(500, "one-time token lookup failed: missing secret");
+
+    let third = create().await;
+    let path = format!("DELETE /v1/acl/token/{}", own["AccessorID"].as_str().unwrap());
+    server.send(&path, Body::empty()).await.check(200, "");
+    server.anonymous().send(EXCHANGE, exchange(&third)).await.refuses(403, "Permission denied");
+}
+
+#[tokio::test]
 async fn policies_are_seen_by_who_has_them() {
     let server = Server::guarded().await;
     let reader = server.ruled("reader", READ).await;

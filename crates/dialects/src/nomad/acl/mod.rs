@@ -3,6 +3,7 @@
 //! * `PUT|POST /v1/acl/bootstrap` -- the first management token
 //! * `PUT|POST /v1/acl/token`, `GET|PUT|POST|DELETE /v1/acl/token/{accessor}`, `GET …/self`,
 //!   `GET /v1/acl/tokens` -- tokens
+//! * `PUT|POST /v1/acl/token/onetime`, `…/onetime/exchange` -- secrets that stand in for a token's own, once
 //! * `GET|PUT|POST|DELETE /v1/acl/policy/{name}`, `GET …/self`, `GET /v1/acl/policies` -- policies
 //! * `PUT|POST /v1/acl/role`, `GET|PUT|POST|DELETE /v1/acl/role/{id}`, `GET …/name/{name}`,
 //!   `GET /v1/acl/roles` -- roles
@@ -11,6 +12,7 @@
 //!
 //! Follows `hashicorp/nomad:command/agent/acl_endpoint.go` and `hashicorp/nomad:nomad/acl_endpoint.go`.
 
+mod one_time;
 mod policies;
 mod roles;
 mod rules;
@@ -51,8 +53,11 @@ pub(super) fn routes(
         .route("/v1/acl/token", controlled("PUT,POST", put(tokens::create).post(tokens::create)))
         .route("/v1/acl/token/self", through("GET", get(tokens::read_own)))
         .below("/v1/acl/token/", || controlled(ALL, token()))
-        .route("/v1/acl/token/onetime", controlled("PUT,POST", put(one_time).post(one_time)))
-        .route("/v1/acl/token/onetime/exchange", controlled("PUT,POST", put(one_time).post(one_time)))
+        .route("/v1/acl/token/onetime", controlled("PUT,POST", put(one_time::create).post(one_time::create)))
+        .route(
+            "/v1/acl/token/onetime/exchange",
+            controlled("PUT,POST", put(one_time::exchange).post(one_time::exchange)),
+        )
         .route("/v1/acl/policies", controlled("GET", get(policies::list)))
         .route("/v1/acl/policy/self", controlled("GET", get(policies::list_own)))
         .below("/v1/acl/policy/", || controlled(ALL, policy()))
@@ -67,10 +72,6 @@ async fn if_enabled(State(app): State<App>, request: Request, next: Next) -> Res
         true => next.run(request).await,
         false => Failure::invalid("ACL support disabled").into_response(),
     }
-}
-
-async fn one_time() -> Failure {
-    Failure::unserved("Stillpoint does not serve one-time tokens")
 }
 
 /// Makes a change for who may do everything.

@@ -2,6 +2,7 @@
 
 mod command;
 
+mod one_time;
 mod policies;
 mod roles;
 mod setup;
@@ -33,6 +34,7 @@ pub use capability::{
     HostVolumeCapability, NamespaceCapability, NodePoolCapability, OperatorCapability, VariableCapability,
 };
 pub use command::{Command, Reply};
+pub use one_time::{OneTimeToken, is_exchangeable};
 pub use query::{last_change, policies, policy, policy_names, role, role_by_name, roles, token, tokens};
 pub use resolve::{Unresolved, anonymous_token, authenticate, authorizer, disabled_token, resolve};
 pub use rules::{Error as RulesError, Rules, UnknownKeys};
@@ -61,5 +63,11 @@ pub(super) fn change(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Failu
         Command::CreateRole(new) => roles::create(txn, *new).map(role),
         Command::UpdateRole(new) => roles::update(txn, *new).map(role),
         Command::DeleteRole { id } => roles::delete(txn, &id).map(|()| Reply::Done),
+        Command::CreateOneTime { accessor, secret } => {
+            one_time::create(txn, accessor, secret).map(Reply::OneTime)
+        }
+        Command::ExchangeOneTime { secret } => {
+            Ok(one_time::exchange(txn, &secret)?.map_or(Reply::Denied, token))
+        }
     }
 }

@@ -15,7 +15,6 @@ mod datacenters;
 mod filter;
 mod genuine;
 mod golden;
-mod invariants;
 mod kv;
 mod server;
 mod sessions;

@@ -68,7 +68,26 @@ impl Params {
     /// Cuts a page out of what is sorted by `token`, which tells every item from the others, and names the
     /// first item of the next one.
     pub(super) fn page<T>(&self, items: Vec<T>, token: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
-        let mut rest = items.into_iter().filter(|item| token(item) >= self.next_token).peekable();
+        let rest = items.into_iter().filter(|item| token(item) >= self.next_token);
+        self.cut(rest, &token)
+    }
+
+    /// The same of what is sorted the other way round.
+    pub(super) fn page_backwards<T>(
+        &self,
+        items: Vec<T>,
+        token: impl Fn(&T) -> String,
+    ) -> (Vec<T>, Option<String>) {
+        let is_first = self.next_token.is_empty();
+        let rest = items.into_iter().filter(|item| is_first || token(item) <= self.next_token);
+        self.cut(rest, &token)
+    }
+
+    fn cut<T>(
+        &self,
+        mut rest: impl Iterator<Item = T>,
+        token: impl Fn(&T) -> String,
+    ) -> (Vec<T>, Option<String>) {
         if self.per_page == 0 {
             return (rest.collect(), None);
         }

@@ -75,6 +75,15 @@ pub enum Reply {
         /// The job's.
         job_modify_index: u64,
     },
+    /// A job was made of another one.
+    Child {
+        /// The state index of the change; that of the job, if it was made before.
+        index: u64,
+        /// The index at which it was made.
+        create_index: u64,
+        /// The job.
+        id: String,
+    },
     /// The command breaks a rule and changed nothing.
     Refused(Refusal),
 }

@@ -17,8 +17,8 @@ use crate::nomad::reply::{continue_at, json};
 
 pub(super) async fn list(params: Params, Extension(query): Extension<Query>, caller: Caller) -> Reply {
     let with_meta = flag(&query, "meta")?;
-    if query.filled("filter").is_some() || query.filled("reverse").is_some() {
-        return Err(Failure::unserved("Stillpoint serves no filter and no other order of jobs"));
+    if query.filled("filter").is_some() {
+        return Err(Failure::unserved("Stillpoint serves no filter of jobs"));
     }
     let (namespace, prefix) = (params.namespace.clone(), params.prefix.clone());
     let (mut headers, found) = read(&caller, params.read, move |view, may| {
@@ -32,7 +32,13 @@ pub(super) async fn list(params: Params, Extension(query): Extension<Query>, cal
     let token = |listed: &Listed| format!("{}.{}", listed.job.namespace, listed.job.id);
     let mut found = found;
     found.sort_by_key(token);
-    let (found, next) = params.page(found, token);
+    let (found, next) = match query.get("reverse") {
+        Some("true") => {
+            found.reverse();
+            params.page_backwards(found, token)
+        }
+        _ => params.page(found, token),
+    };
     continue_at(&mut headers, next.as_deref());
     let stubs: Vec<_> = found.iter().map(|listed| Stub { listed, with_meta }).collect();
     Ok((headers, json(&query, &stubs)).into_response())

@@ -175,7 +175,8 @@ fn strangers_need_tls_and_an_acl_that_denies() {
     authority.issue(&["127.0.0.1"]).serve(cli.directory.path(), &authority, false);
     let tls = "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
     let run = |configuration: &str, arguments: &[&str]| -> Run {
-        cli.write("stillpoint.toml", format!("data_dir = \"/dev/null/data\"\n{configuration}").as_bytes());
+        let off = "data_dir = \"/dev/null/data\"\nlisten = {qdrant = \"off\", qdrant_grpc = \"off\"}\n";
+        cli.write("stillpoint.toml", format!("{off}{configuration}").as_bytes());
         cli.run(&[&["server", "--config", "stillpoint.toml"], arguments].concat())
     };
     let consul = ["--consul", "0.0.0.0:0", "--native", "off", "--nomad", "off"];

@@ -15,7 +15,8 @@ use super::{CollectionInfo, CollectionStatus, ShardInfo};
 use crate::error::{Result, blocking};
 use crate::node::Node;
 
-/// A collection, resolved from its name or an alias. Cheap to clone.
+/// A collection, resolved from its name or an alias, with its settings as they were then: ask for it anew for each
+/// request. Cheap to clone.
 #[derive(Clone)]
 pub struct Collection {
     pub(super) node: Node,

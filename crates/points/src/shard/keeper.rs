@@ -144,7 +144,8 @@ fn flush(shard: &Shard, next: &mut Instant) {
 
 /// Begins to optimise `shard` on a thread of its own, if it wants that and there is a place.
 fn optimise(keeping: &Arc<Keeping>, shard: Arc<Shard>) {
-    if lock(&keeping.state).optimising >= keeping.optimising_max || !shard.wants_optimising() {
+    let full = lock(&keeping.state).optimising >= keeping.optimising_max;
+    if full || !shard.wants_optimising() {
         return;
     }
     lock(&keeping.state).optimising += 1;

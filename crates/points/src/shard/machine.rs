@@ -185,8 +185,11 @@ impl Shard {
         let clean = health.dirty_since.is_none();
         health.dirty_since.get_or_insert_with(Instant::now);
         drop(health);
-        let plan = lock(&self.plan);
-        if clean || plan.meter.may_be_due(&plan.config) {
+        let due = {
+            let plan = lock(&self.plan);
+            plan.meter.may_be_due(&plan.config)
+        };
+        if clean || due {
             self.keeper.wake();
         }
     }

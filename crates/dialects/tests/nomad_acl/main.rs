@@ -4,4 +4,5 @@
 mod endpoints;
 mod restore;
 mod routes;
+mod rules;
 mod server;

@@ -4,6 +4,8 @@ pub mod consul;
 mod http;
 pub mod native;
 pub mod nomad;
+#[cfg(feature = "qdrant")]
+pub mod qdrant;
 mod request;
 
 pub use http::Outgoing;

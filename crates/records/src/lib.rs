@@ -4,6 +4,7 @@
 
 pub mod consul;
 pub mod nomad;
+pub mod qdrant;
 pub mod store;
 
 mod acl;

@@ -46,7 +46,6 @@ const UNSERVED: &[&str] = &[
     "/v1/nodes",
     "/v1/operator/autopilot/configuration",
     "/v1/operator/autopilot/health",
-    "/v1/operator/keyring/",
     "/v1/operator/license",
     "/v1/operator/raft/",
     "/v1/operator/scheduler/configuration",

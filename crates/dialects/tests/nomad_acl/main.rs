@@ -5,4 +5,5 @@ mod endpoints;
 mod jobs;
 mod restore;
 mod routes;
+mod rules;
 mod server;

@@ -28,6 +28,7 @@ const ROLE: &str = r#"{"Name":"new","Policies":[{"Name":"hidden"}]}"#;
 const VARIABLE: &str = r#"{"Path":"hidden","Items":{"hidden":"hidden"}}"#;
 const JOB: &str = r#"{"Job":{"ID":"hidden","Name":"hidden","Type":"service","Datacenters":["dc1"],"TaskGroups":[
     {"Name":"g","Tasks":[{"Name":"t","Driver":"raw_exec","Config":{"command":"true"}}]}]}}"#;
+const ONE_TIME: &str = r#"{"OneTimeSecretID":"5ec2e700-0000-4000-8000-000000000009"}"#;
 const NAMESPACE: &str = r#"{"Name":"hidden"}"#;
 
 /// Patterns of paths, requests that they match, their bodies, and what is answered. `{token}` and `{role}` stand
@@ -39,6 +40,12 @@ const CASES: &[(&str, &str, &str, Expected)] = &[
     ("/v1/operator/snapshot", "POST /v1/operator/snapshot", "x", Denied),
     ("/v1/operator/raft/configuration", "GET /v1/operator/raft/configuration", "", Denied),
     ("/v1/operator/raft/configuration", "GET /v1/operator/raft/configuration?stale", "", Denied),
+    ("/v1/operator/keyring/keys", "GET /v1/operator/keyring/keys", "", Denied),
+    ("/v1/operator/keyring/rotate", "PUT /v1/operator/keyring/rotate", "", Denied),
+    ("/v1/operator/keyring/rotate", "PUT /v1/operator/keyring/rotate?full", "", Denied),
+    ("/v1/operator/keyring/rotate", "POST /v1/operator/keyring/rotate", "", Denied),
+    ("/v1/operator/keyring/key/", "DELETE /v1/operator/keyring/key/", "", Denied),
+    ("/v1/operator/keyring/key/{*name}", "DELETE /v1/operator/keyring/key/x?force=true", "", Denied),
     ("/v1/status/leader", "GET /v1/status/leader", "", Open),
     ("/v1/status/peers", "GET /v1/status/peers", "", Open),
     ("/v1/regions", "GET /v1/regions", "", Open),
@@ -110,10 +117,10 @@ const CASES: &[(&str, &str, &str, Expected)] = &[
     ("/v1/acl/token", "PUT /v1/acl/token", TOKEN, Denied),
     ("/v1/acl/token", "POST /v1/acl/token", TOKEN, Denied),
     ("/v1/acl/token/self", "GET /v1/acl/token/self", "", Open),
-    ("/v1/acl/token/onetime", "PUT /v1/acl/token/onetime", "", Refused(501, "one-time")),
-    ("/v1/acl/token/onetime", "POST /v1/acl/token/onetime", "", Refused(501, "one-time")),
-    ("/v1/acl/token/onetime/exchange", "PUT /v1/acl/token/onetime/exchange", "{}", Refused(501, "one-time")),
-    ("/v1/acl/token/onetime/exchange", "POST /v1/acl/token/onetime/exchange", "{}", Refused(501, "one-time")),
+    ("/v1/acl/token/onetime", "PUT /v1/acl/token/onetime", "", Denied),
+    ("/v1/acl/token/onetime", "POST /v1/acl/token/onetime", "", Denied),
+    ("/v1/acl/token/onetime/exchange", "PUT /v1/acl/token/onetime/exchange", ONE_TIME, Denied),
+    ("/v1/acl/token/onetime/exchange", "POST /v1/acl/token/onetime/exchange", ONE_TIME, Denied),
     ("/v1/acl/token/", "GET /v1/acl/token/", "", Wrong),
     ("/v1/acl/token/", "PUT /v1/acl/token/", TOKEN, Wrong),
     ("/v1/acl/token/", "POST /v1/acl/token/", TOKEN, Wrong),

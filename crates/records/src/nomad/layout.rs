@@ -17,7 +17,7 @@ use super::{acl, indexes, jobs, variables};
 use crate::ID_BYTES_MAX;
 use crate::key::{Derived, Key};
 
-/// Derived keys that begin so are told by no record.
+/// Derived keys that begin so are told by no record: one-time tokens.
 pub(crate) const NOTES: &[u8] = &[9];
 
 /// Where a record is stored.

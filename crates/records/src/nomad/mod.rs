@@ -4,6 +4,7 @@
 
 pub mod acl;
 pub mod keyring;
+pub mod root_keys;
 pub mod variables;
 
 mod indexes;
@@ -46,6 +47,8 @@ pub enum Command {
     },
     /// A change to jobs.
     Jobs(jobs::Command),
+    /// A change to root keys. Answered as [`root_keys::Command`] says.
+    RootKeys(root_keys::Command),
 }
 
 /// The answer to a command.
@@ -75,6 +78,8 @@ pub enum Reply {
         /// The job's.
         job_modify_index: u64,
     },
+    /// The root key as it is now; the state index of the change is its `modify_index`.
+    RootKey(#[serde(with = "wire")] Box<RootKey>),
     /// A job was made of another one.
     Child {
         /// The state index of the change; that of the job, if it was made before.
@@ -117,6 +122,7 @@ fn change(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Failure> {
             Ok(Reply::Done { index })
         }
         Command::Jobs(command) => jobs::apply(txn, command),
+        Command::RootKeys(command) => root_keys::apply(txn, command),
         Command::DeleteNamespaces(names) => namespaces::delete(txn, &names).map(|()| Reply::Done { index }),
     }
 }

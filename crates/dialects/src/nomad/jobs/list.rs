@@ -21,7 +21,7 @@ pub(super) async fn list(params: Params, Extension(query): Extension<Query>, cal
         return Err(Failure::unserved("Stillpoint serves no filter of jobs"));
     }
     let (namespace, prefix) = (params.namespace.clone(), params.prefix.clone());
-    let (mut headers, found) = read(&caller, params.read, move |view, may| {
+    let (mut headers, mut found) = read(&caller, params.read, move |view, may| {
         may.namespace(&namespace, ListJobs)?;
         let namespace = Some(namespace.as_str()).filter(|namespace| *namespace != "*");
         let Answer { index, value } = jobs::jobs(view, namespace, &prefix)?;
@@ -30,15 +30,8 @@ pub(super) async fn list(params: Params, Extension(query): Extension<Query>, cal
     })
     .await?;
     let token = |listed: &Listed| format!("{}.{}", listed.job.namespace, listed.job.id);
-    let mut found = found;
     found.sort_by_key(token);
-    let (found, next) = match query.get("reverse") {
-        Some("true") => {
-            found.reverse();
-            params.page_backwards(found, token)
-        }
-        _ => params.page(found, token),
-    };
+    let (found, next) = params.page(found, token);
     continue_at(&mut headers, next.as_deref());
     let stubs: Vec<_> = found.iter().map(|listed| Stub { listed, with_meta }).collect();
     Ok((headers, json(&query, &stubs)).into_response())

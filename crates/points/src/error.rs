@@ -17,6 +17,8 @@ pub struct Error {
 pub enum Kind {
     /// The request cannot be meant so.
     Invalid,
+    /// Values are out of their bounds: the text lists them in brackets, each with the path of its member.
+    Unprocessable,
     /// A point, vector or field that is named does not exist.
     NotFound,
     /// We don't do that.

@@ -9,6 +9,7 @@ mod error;
 mod operation;
 pub mod query;
 mod shard;
+mod split;
 mod update;
 
 pub use cpu::check_cpu;
@@ -16,4 +17,5 @@ pub use error::{Error, Kind, Result};
 pub use operation::Operation;
 pub use qdrant_edge as engine;
 pub use shard::{Applied, Capture, Entry, FREE_BYTES_MIN, Keeper, Options, Position, Reply, Shard, Status};
+pub use split::Ring;
 pub use update::{Selector, Update};

@@ -1,5 +1,8 @@
 //! What clients change in a collection.
 
+mod check;
+mod resolve;
+
 use qdrant_edge::{
     Filter, JsonPath, Payload, PointId, PointStructPersisted, PointVectorsPersisted, UpdateMode,
 };

@@ -1,7 +1,10 @@
 //! What clients ask of a collection, independent of the form in which they do.
 
+use std::collections::BTreeSet;
+
 use qdrant_edge::{
-    Filter, JsonPath, OrderBy, PointId, SearchParams, VectorInternal, WithPayloadInterface, WithVector,
+    Filter, Formula, JsonPath, OrderBy, PointId, SearchParams, VectorInternal, WithPayloadInterface,
+    WithVector,
 };
 
 /// Points by id. Ids that do not exist are left out of the answer.
@@ -67,6 +70,19 @@ pub struct Query {
     pub with_vector: WithVector,
 }
 
+impl Query {
+    /// The results of `stage`, without payloads and vectors.
+    pub fn new(stage: Stage) -> Query {
+        let (with_payload, with_vector) = (WithPayloadInterface::Bool(false), WithVector::Bool(false));
+        Query { stage, offset: 0, with_payload, with_vector }
+    }
+
+    /// The other collections that the query names, as it names them.
+    pub fn others(&self) -> BTreeSet<&str> {
+        self.stage.others()
+    }
+}
+
 /// One stage of a query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
@@ -88,6 +104,22 @@ pub struct Stage {
     pub lookup_from: Option<Lookup>,
 }
 
+impl Stage {
+    /// All points in the order of their ids, at most `limit`; the fields say what else.
+    pub fn new(limit: usize) -> Stage {
+        Stage {
+            prefetch: Vec::new(),
+            scoring: None,
+            using: String::new(),
+            filter: None,
+            params: None,
+            score_threshold: None,
+            limit,
+            lookup_from: None,
+        }
+    }
+}
+
 /// Where the vectors of ids in a query come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lookup {
@@ -102,6 +134,15 @@ pub struct Lookup {
 pub enum Scoring {
     /// By similarity to one vector.
     Nearest(VectorInput),
+    /// By similarity to one vector, but so that results differ from one another.
+    Diverse {
+        /// The vector.
+        nearest: VectorInput,
+        /// From 0, like `Nearest`, to 1, as different as can be.
+        diversity: f32,
+        /// Among how many of the nearest points to choose; the stage's limit if `None`.
+        candidates: Option<usize>,
+    },
     /// By similarity to examples, and dissimilarity to others.
     Recommend {
         /// What results should be like.
@@ -120,6 +161,18 @@ pub enum Scoring {
     },
     /// By the side of the context pairs alone.
     Context(Vec<(VectorInput, VectorInput)>),
+    /// By similarity to a target, moved by how well other vectors fit.
+    Feedback {
+        /// The target.
+        target: VectorInput,
+        /// Vectors, and how well each fits: the more, the better.
+        examples: Vec<(VectorInput, f32)>,
+        /// How much the target counts, the confidence in a pair, and the similarity to a pair
+        /// (`qdrant/qdrant:lib/segment/src/vector_storage/query/feedback_query.rs`).
+        coefficients: [f32; 3],
+    },
+    /// By a formula from the scores of the stages before, payloads and conditions.
+    Formula(Formula),
     /// By a payload field.
     OrderBy(OrderBy),
     /// By the ranks or scores of the stages before.
@@ -175,6 +228,15 @@ pub struct Groups {
     pub group_size: usize,
     /// Where points named by the groups' values are looked up.
     pub with_lookup: Option<GroupLookup>,
+}
+
+impl Groups {
+    /// The other collections that the query names, as it names them.
+    pub fn others(&self) -> BTreeSet<&str> {
+        let mut names = self.query.others();
+        names.extend(self.with_lookup.iter().map(|lookup| lookup.collection.as_str()));
+        names
+    }
 }
 
 /// Points of another collection to answer with each group.

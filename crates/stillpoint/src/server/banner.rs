@@ -16,18 +16,18 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
     let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.clone());
     let data_dir = data_dir.display();
     let scheme = if over_tls { "https" } else { "http" };
-    let (consul, native) = (listeners.consul_address(), listeners.native_address());
-    let addresses = [("consul", consul), ("nomad", listeners.nomad_address()), ("native", native)];
+    let (consul, native) = (listeners.address("consul"), listeners.address("native"));
     text.push_str(&format!("stillpoint {} serves\n", env!("CARGO_PKG_VERSION")));
-    for (dialect, address) in addresses {
+    for (dialect, address) in listeners.addresses() {
         match address {
-            Some(address) => text.push_str(&format!("  {dialect:<8} {scheme}://{address}\n")),
-            None => text.push_str(&format!("  {dialect:<8} off\n")),
+            Some(address) => text.push_str(&format!("  {dialect:<11} {scheme}://{address}\n")),
+            None => text.push_str(&format!("  {dialect:<11} off\n")),
         }
     }
-    let bootstrap = consul.map(|consul| format!("{scheme}://{consul}/v1/acl/bootstrap"));
-    text.push_str(&format!("  acl      {}\n", access(node, bootstrap.as_deref())));
-    text.push_str(&format!("  data     {data_dir}\n  token    {data_dir}/token\n"));
+    let bootstrap = |address: SocketAddr| format!("{scheme}://{address}/v1/acl/bootstrap");
+    text.push_str(&format!("  acl         {}\n", access(node, consul.map(bootstrap))));
+    text.push_str(&format!("  nomad acl   {}\n", nomad_access(node, listeners.address("nomad").map(bootstrap))));
+    text.push_str(&format!("  data        {data_dir}\n  token       {data_dir}/token\n"));
     // With TLS or ACL, commands that work as printed would have to know a CA or a secret.
     let settings = node.settings();
     let is_open = !over_tls && !settings.access.enabled && !settings.nomad_access;
@@ -39,7 +39,7 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
 }
 
 /// Whether access to Consul's API is controlled, and how that begins if it has not yet.
-fn access(node: &Node, bootstrap: Option<&str>) -> String {
+fn access(node: &Node, bootstrap: Option<String>) -> String {
     let access = &node.settings().access;
     if !access.enabled {
         return "off".to_owned();
@@ -48,23 +48,35 @@ fn access(node: &Node, bootstrap: Option<&str>) -> String {
         DefaultPolicy::Deny => "on, default deny",
         _ => "on, default allow",
     };
-    match bootstrap {
-        // What can't be read is left unsaid.
-        Some(url) if !node.is_bootstrapped().unwrap_or(true) => {
-            format!("{default}; PUT {url} makes the first management token")
-        }
-        _ => default.to_owned(),
+    default.to_owned() + &to_bootstrap(node.is_bootstrapped(), bootstrap)
+}
+
+/// The same of Nomad's API.
+fn nomad_access(node: &Node, bootstrap: Option<String>) -> String {
+    match node.settings().nomad_access {
+        true => "on".to_owned() + &to_bootstrap(node.is_nomad_bootstrapped(), bootstrap),
+        false => "off".to_owned(),
+    }
+}
+
+/// How the first management token is to be had, if nobody has it yet. What can't be read is left unsaid.
+fn to_bootstrap(is_done: node::Result<bool>, url: Option<String>) -> String {
+    match (is_done, url) {
+        (Ok(false), Some(url)) => format!("; PUT {url} makes the first management token"),
+        _ => String::new(),
     }
 }
 
 /// Says the same in one line of the log.
 pub(super) fn log(node: &Node, listeners: &Listeners, over_tls: bool) {
-    let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+    let address = |what| listeners.address(what).map(|address| address.to_string());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        consul = address(listeners.consul_address()),
-        nomad = address(listeners.nomad_address()),
-        native = address(listeners.native_address()),
+        consul = address("consul"),
+        nomad = address("nomad"),
+        qdrant = address("qdrant"),
+        qdrant_grpc = address("qdrant-grpc"),
+        native = address("native"),
         tls = over_tls,
         data_dir = %node.settings().data_dir.display(),
         "stillpoint serves"

@@ -14,18 +14,27 @@ async fn a_body_that_is_no_json_is_refused() {
     for (text, sentence) in [
         ("", "Format error in JSON body: EOF while parsing a value at line 1 column 0"),
         ("{", "Format error in JSON body: EOF while parsing an object at line 1 column 1"),
-        ("{\"exact\": 1}", "Format error in JSON body: invalid type: integer `1`, expected a boolean at line 1 column 11"),
+        (
+            "{\"exact\": 1}",
+            "Format error in JSON body: invalid type: integer `1`, expected a boolean at line 1 column 11",
+        ),
     ] {
         let answer = server.text(request, text).await;
         assert_eq!((answer.status.as_u16(), answer.error().as_str()), (400, sentence), "{text}");
     }
-    for headers in [&[][..], &[("content-type", "text/plain")], &[("content-type", "application/x-www-form-urlencoded")]] {
+    for headers in
+        [&[][..], &[("content-type", "text/plain")], &[("content-type", "application/x-www-form-urlencoded")]]
+    {
         let answer = server.send(request, headers, "{}").await;
         let sentence = "Payload error: Content type error";
         assert_eq!((answer.status.as_u16(), answer.error().as_str()), (400, sentence), "{headers:?}");
     }
     for kind in ["application/json; charset=utf-8", "Application/JSON", "application/vnd.api+json"] {
-        assert_eq!(server.send(request, &[("content-type", kind)], "{}").await.status.as_u16(), 200, "{kind}");
+        assert_eq!(
+            server.send(request, &[("content-type", kind)], "{}").await.status.as_u16(),
+            200,
+            "{kind}"
+        );
     }
 }
 
@@ -41,7 +50,8 @@ async fn a_body_may_have_32_megabytes() {
     assert_eq!((answer.status.as_u16(), answer.error().as_str()), (400, sentence));
     let length = ((32 << 20) + 1).to_string();
     let answer = server.send(request, &[JSON, ("content-length", &length)], padded((32 << 20) + 1)).await;
-    let sentence = "Payload error: JSON payload (33554433 bytes) is larger than allowed (limit: 33554432 bytes).";
+    let sentence =
+        "Payload error: JSON payload (33554433 bytes) is larger than allowed (limit: 33554432 bytes).";
     assert_eq!((answer.status.as_u16(), answer.error().as_str()), (400, sentence));
 }
 
@@ -51,7 +61,11 @@ async fn a_deep_body_does_no_harm() {
     let deep = format!("{{\"filter\": {}1{}}}", "{\"must\":".repeat(100_000), "}".repeat(100_000));
     let answer = server.text("POST /collections/c/points/count", &deep).await;
     assert_eq!(answer.status.as_u16(), 400);
-    assert!(answer.error().starts_with("Format error in JSON body: recursion limit exceeded"), "{}", answer.error());
+    assert!(
+        answer.error().starts_with("Format error in JSON body: recursion limit exceeded"),
+        "{}",
+        answer.error()
+    );
 }
 
 #[tokio::test]

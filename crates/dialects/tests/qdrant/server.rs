@@ -15,8 +15,7 @@ use tower::ServiceExt;
 /// A running node of one.
 #[derive(Clone)]
 pub(crate) struct Server {
-    pub(crate) node: Node,
-    pub(crate) qdrant: Router,
+    qdrant: Router,
     _dir: Arc<TempDir>,
 }
 
@@ -38,8 +37,8 @@ impl Server {
         let node = Node::open(Settings::new(dir.path()), Parts::alone()).await.unwrap();
         node.wait_for_leader().await.unwrap();
         node.initialize().await.unwrap();
-        let qdrant = dialects::qdrant::router(node.clone(), keys);
-        Server { node, qdrant, _dir: Arc::new(dir) }
+        let qdrant = dialects::qdrant::router(node, keys);
+        Server { qdrant, _dir: Arc::new(dir) }
     }
 
     /// A server with the collection `c` of vectors of four numbers, compared by their product, in two shards.
@@ -51,7 +50,12 @@ impl Server {
     }
 
     /// Sends a body as it is, with headers.
-    pub(crate) async fn send(&self, request: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        request: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
         let (method, uri) = request.split_once(' ').unwrap();
         let mut request = Request::builder().method(method.parse::<Method>().unwrap()).uri(uri);
         for (name, value) in headers {

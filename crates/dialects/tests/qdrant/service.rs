@@ -20,7 +20,10 @@ async fn the_server_says_what_it_is() {
         assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
     }
     let telemetry = server.read("/telemetry?details_level=2").await;
-    assert_eq!((&telemetry["app"]["name"], &telemetry["app"]["version"]), (&json!("qdrant"), &json!("1.19.0")));
+    assert_eq!(
+        (&telemetry["app"]["name"], &telemetry["app"]["version"]),
+        (&json!("qdrant"), &json!("1.19.0"))
+    );
     assert_eq!(server.read("/cluster").await, json!({"status": "disabled"}));
 }
 
@@ -54,7 +57,9 @@ async fn alone_there_is_no_cluster() {
 #[tokio::test]
 async fn what_is_not_there_is_empty() {
     let server = Server::start().await;
-    for request in ["GET /nothing", "DELETE /collections", "POST /collections/c", "PUT /", "GET /collections/c/x"] {
+    for request in
+        ["GET /nothing", "DELETE /collections", "POST /collections/c", "PUT /", "GET /collections/c/x"]
+    {
         let answer = server.send(request, &[], Body::empty()).await;
         assert_eq!((answer.status.as_u16(), answer.string()), (404, ""), "{request}");
     }
@@ -63,7 +68,8 @@ async fn what_is_not_there_is_empty() {
 #[tokio::test]
 async fn slashes_too_many_are_dropped() {
     let server = Server::with_collection().await;
-    for path in ["/collections/", "//collections//", "/collections/c//exists/?timeout=1", "/healthz/", "///"] {
+    for path in ["/collections/", "//collections//", "/collections/c//exists/?timeout=1", "/healthz/", "///"]
+    {
         assert_eq!(server.get(path).await.status.as_u16(), 200, "{path}");
     }
 }

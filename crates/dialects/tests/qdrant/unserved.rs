@@ -46,10 +46,11 @@ async fn a_member_that_is_not_understood_says_so() {
     let document = json!({"text": "hello", "model": "a model"});
     let query = |query: serde_json::Value| ("POST /collections/c/points/query", json!({"query": query}));
     for ((request, body), what) in [
-        (query(json!({"formula": {"sum": ["$score", 1]}})), Unserved::Formula),
-        (query(json!({"relevance_feedback": {"target": 1}})), Unserved::RelevanceFeedback),
         (query(document.clone()), Unserved::Inference),
-        (query(json!({"nearest": {"image": "https://example.com/i.png", "model": "m"}})), Unserved::Inference),
+        (
+            query(json!({"nearest": {"image": "https://example.com/i.png", "model": "m"}})),
+            Unserved::Inference,
+        ),
         (
             ("POST /collections/c/points/query", json!({"query": nearest, "shard_key": "a"})),
             Unserved::ShardKeys,
@@ -66,7 +67,10 @@ async fn a_member_that_is_not_understood_says_so() {
             ("PUT /collections/c/points", json!({"batch": {"ids": [1], "vectors": [document]}})),
             Unserved::Inference,
         ),
-        (("POST /collections/c/points/delete", json!({"points": [1], "shard_key": "a"})), Unserved::ShardKeys),
+        (
+            ("POST /collections/c/points/delete", json!({"points": [1], "shard_key": "a"})),
+            Unserved::ShardKeys,
+        ),
         (("POST /collections/c/points/count", json!({"shard_key": ["a", 2]})), Unserved::ShardKeys),
     ] {
         server.refused(request, body, 501, what.sentence()).await;

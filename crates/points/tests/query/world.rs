@@ -160,8 +160,8 @@ impl Point {
         Point {
             id,
             dense,
-            multi: (id % 9 > 0).then_some(multi),
-            sparse: (id % 8 > 0).then_some(sparse),
+            multi: (!id.is_multiple_of(9)).then_some(multi),
+            sparse: (!id.is_multiple_of(8)).then_some(sparse),
             payload,
         }
     }

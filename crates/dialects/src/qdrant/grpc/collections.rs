@@ -14,9 +14,6 @@ use super::{info, settings};
 use crate::qdrant::access::Need;
 use crate::qdrant::unserved::Unserved;
 
-/// The one peer there is, to those who ask of the cluster: shards move by no command of theirs.
-const PEER_ID: u64 = 0;
-
 #[tonic::async_trait]
 impl Collections for Face {
     async fn get(
@@ -89,8 +86,8 @@ impl Collections for Face {
     ) -> Reply<proto::ListAliasesResponse> {
         let (asked, message) = Asked::open(request)?;
         Faults::of(&message.collection_name).check()?;
-        let collection = self.collection(&asked, Need::PointsRead(&message.collection_name)).await?;
-        self.aliases(&asked, |of| of == collection.name()).await
+        asked.allow(Need::PointsRead(&message.collection_name))?;
+        self.aliases(&asked, |collection| collection == message.collection_name).await
     }
 
     async fn list_aliases(
@@ -98,7 +95,7 @@ impl Collections for Face {
         request: Request<proto::ListAliasesRequest>,
     ) -> Reply<proto::ListAliasesResponse> {
         let (asked, _) = Asked::open(request)?;
-        self.aliases(&asked, |of| asked.sees(of)).await
+        self.aliases(&asked, |_| true).await
     }
 
     async fn collection_cluster_info(
@@ -106,7 +103,7 @@ impl Collections for Face {
         request: Request<proto::CollectionClusterInfoRequest>,
     ) -> Reply<proto::CollectionClusterInfoResponse> {
         let (asked, message) = Asked::open(request)?;
-        let collection = self.collection(&asked, Need::CollectionRead(&message.collection_name)).await?;
+        let collection = self.collection(&asked, Need::PointsRead(&message.collection_name)).await?;
         let shards = collection.shards().await.map_err(|error| failed(&error))?;
         let shard = |shard: node::collections::ShardInfo| proto::LocalShardInfo {
             shard_id: shard.id,
@@ -115,7 +112,7 @@ impl Collections for Face {
             shard_key: None,
         };
         Ok(Response::new(proto::CollectionClusterInfoResponse {
-            peer_id: PEER_ID,
+            peer_id: self.node.identity().id,
             shard_count: shards.len() as u64,
             local_shards: shards.into_iter().map(shard).collect(),
             remote_shards: Vec::new(),
@@ -146,7 +143,8 @@ impl Collections for Face {
         request: Request<proto::UpdateCollectionClusterSetupRequest>,
     ) -> Reply<proto::UpdateCollectionClusterSetupResponse> {
         let (asked, message) = Asked::open(request)?;
-        asked.allow(Need::CollectionManage(&message.collection_name))?;
+        asked.allow(Need::Manage)?;
+        self.node.collection(&message.collection_name).await.map_err(|error| failed(&error))?;
         Err(tonic::Status::unimplemented("Qdrant is running in standalone mode"))
     }
 
@@ -154,8 +152,8 @@ impl Collections for Face {
         &self,
         request: Request<proto::CreateShardKeyRequest>,
     ) -> Reply<proto::CreateShardKeyResponse> {
-        let (asked, message) = Asked::open(request)?;
-        asked.allow(Need::CollectionManage(&message.collection_name))?;
+        let (asked, _) = Asked::open(request)?;
+        asked.allow(Need::Manage)?;
         Err(unserved(Unserved::ShardKeys))
     }
 
@@ -163,8 +161,8 @@ impl Collections for Face {
         &self,
         request: Request<proto::DeleteShardKeyRequest>,
     ) -> Reply<proto::DeleteShardKeyResponse> {
-        let (asked, message) = Asked::open(request)?;
-        asked.allow(Need::CollectionManage(&message.collection_name))?;
+        let (asked, _) = Asked::open(request)?;
+        asked.allow(Need::Manage)?;
         Err(unserved(Unserved::ShardKeys))
     }
 
@@ -173,7 +171,7 @@ impl Collections for Face {
         request: Request<proto::ListShardKeysRequest>,
     ) -> Reply<proto::ListShardKeysResponse> {
         let (asked, message) = Asked::open(request)?;
-        asked.allow(Need::CollectionRead(&message.collection_name))?;
+        asked.allow(Need::PointsRead(&message.collection_name))?;
         Err(unserved(Unserved::ShardKeys))
     }
 }
@@ -188,7 +186,7 @@ impl Face {
         let all = self.node.aliases().await.map_err(|error| failed(&error))?;
         let aliases = all
             .into_iter()
-            .filter(|(_, collection)| wanted(collection))
+            .filter(|(_, collection)| wanted(collection) && asked.sees(collection))
             .map(|(alias_name, collection_name)| proto::AliasDescription { alias_name, collection_name })
             .collect();
         Ok(Response::new(proto::ListAliasesResponse { aliases, time: asked.time() }))

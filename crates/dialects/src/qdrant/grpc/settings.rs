@@ -7,7 +7,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use node::points::config::{
     CollectionParamsDiff, CreateCollection, HnswConfigDiff, IdTrackerParams, MaxOptimizationThreads,
     OptimizersConfigDiff, PayloadStorageParams, ShardingMethod, SparseIndexParams, SparseVectorParams,
-    UpdateCollection, VectorParams, VectorParamsDiff, VectorsConfig, WalConfigDiff,
+    UpdateCollection, VectorParams, VectorParamsDiff, VectorsConfig, WalConfigDiff, check_name,
 };
 use node::points::engine::{Distance, Modifier, MultiVectorComparator, MultiVectorConfig, Payload};
 use qdrant_client::qdrant as proto;
@@ -23,6 +23,10 @@ use super::{limits, payload};
 #[allow(deprecated, reason = "clients still say on_disk_payload")]
 pub(super) fn create(request: proto::CreateCollection) -> Result<(String, CreateCollection)> {
     Faults::default().at_least("timeout", request.timeout, 1).check()?;
+    check_name(&request.collection_name).map_err(|error| {
+        let flaws = error.text.replacen("[name: ", "[collection_name: ", 1);
+        invalid(format!("Validation error in body: {flaws}"))
+    })?;
     let sharding_method = match request.sharding_method {
         None => None,
         Some(number) => match proto::ShardingMethod::try_from(number) {

@@ -29,7 +29,7 @@ pub(super) fn routes(table: Table) -> Table {
         .delete("/collections/{name}", Right::Manage, delete)
         .get("/collections/{name}/exists", Right::PointsRead, exists)
         .get("/collections/{name}/cluster", Right::PointsRead, cluster)
-        .post("/collections/{name}/cluster", Right::Manage, standalone)
+        .post("/collections/{name}/cluster", Right::CollectionManage, standalone)
 }
 
 #[derive(Serialize)]

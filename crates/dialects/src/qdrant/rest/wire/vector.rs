@@ -17,7 +17,7 @@ pub(in crate::qdrant::rest) enum Vector {
     Dense(Vec<f32>),
     Sparse(SparseVector),
     MultiDense(Vec<Vec<f32>>),
-    Inference(Inference),
+    Inference(#[expect(dead_code, reason = "refused, whatever it is")] Inference),
 }
 
 /// The vectors of one point.
@@ -27,7 +27,7 @@ pub(in crate::qdrant::rest) enum VectorStruct {
     Single(Vec<f32>),
     MultiDense(Vec<Vec<f32>>),
     Named(HashMap<String, Vector>),
-    Inference(Inference),
+    Inference(#[expect(dead_code, reason = "refused, whatever it is")] Inference),
 }
 
 /// The vectors of many points.
@@ -37,7 +37,7 @@ pub(in crate::qdrant::rest) enum BatchVectorStruct {
     Single(Vec<Vec<f32>>),
     MultiDense(Vec<Vec<Vec<f32>>>),
     Named(HashMap<String, Vec<Vector>>),
-    Inference(Vec<Inference>),
+    Inference(#[expect(dead_code, reason = "refused, whatever it is")] Vec<Inference>),
 }
 
 /// What a vector is to be made of: a text, an image, or something else.

@@ -120,8 +120,7 @@ impl Table {
         let serve = async move |State(app): State<App>, request: Request| {
             let began = Instant::now();
             let responses = Arc::clone(&app.responses);
-            // Boxed, or the types of all layers below would nest deeper than the compiler follows.
-            let answer = async { handler(Call::admit(app, right, request).await?).boxed().await };
+            let answer = async { handler(Call::admit(app, right, request).await?).await };
             // A panic may cost its request, never the connection or the node.
             let caught = std::panic::AssertUnwindSafe(answer).catch_unwind().await;
             let response = respond(caught.unwrap_or_else(|_| Err(Failure::bug())), began);

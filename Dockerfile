@@ -24,7 +24,7 @@ WORKDIR /var/lib/stillpoint
 # Commands run in the container find the data, and the token in it, without being told.
 ENV STILLPOINT_DATA_DIR=/var/lib/stillpoint
 VOLUME /var/lib/stillpoint
-EXPOSE 4646 7400 8500
+EXPOSE 4646 6333 6334 7400 8500
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["stillpoint", "status", "--quiet"]
 ENTRYPOINT ["stillpoint"]
 CMD ["server"]

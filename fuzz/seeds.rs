@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use archive::hashicorp::{Compression, Reader};
+use archive::qdrant::{Extents, Writer};
 use archive::testing::{Builder, archive, meta, one_of_each};
 
 fn main() -> io::Result<()> {
@@ -23,7 +24,20 @@ fn main() -> io::Result<()> {
         let state = Builder::new(7).record(record.kind, record.bytes).state();
         write(&directory, "records", &format!("{number:02}"), &state)?;
     }
+    qdrant(&directory)?;
     nomad(&directory)
+}
+
+/// Tars with all that ours can have: a directory, a long name, few holes and many.
+fn qdrant(directory: &Path) -> io::Result<()> {
+    let mut writer = Writer::new(Vec::new());
+    writer.directory("0/wal")?;
+    writer.bytes("config.json", b"{}")?;
+    for (name, stretches) in [("a".repeat(120), 2), ("b".to_owned(), 30)] {
+        let extents = Extents::new(40_000, (0..stretches).map(|n| n * 1200..n * 1200 + 10));
+        writer.file(&name, &extents, io::repeat(7))?;
+    }
+    write(directory, "sparse_tar", "every-member", &writer.finish()?)
 }
 
 /// States that genuine Nomad code wrote, small ones: large ones slow fuzzing down.

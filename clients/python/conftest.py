@@ -4,6 +4,7 @@ import os
 
 import consul
 import pytest
+from qdrant_client import QdrantClient
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +41,24 @@ def place(client, request):
     client.kv.delete(prefix, recurse=True)
     yield prefix
     client.kv.delete(prefix, recurse=True)
+
+
+@pytest.fixture(scope="session")
+def qdrant_address():
+    """Host, REST port and gRPC port."""
+    address, grpc = os.environ.get("STILLPOINT_QDRANT"), os.environ.get("STILLPOINT_QDRANT_GRPC")
+    if not address or not grpc:
+        pytest.skip("STILLPOINT_QDRANT and STILLPOINT_QDRANT_GRPC are not set: clients/run starts a server")
+    host, port = address.rsplit(":", 1)
+    return host, int(port), int(grpc.rsplit(":", 1)[1])
+
+
+@pytest.fixture(scope="session", params=["rest", "grpc"])
+def qdrant(request, qdrant_address):
+    """A client of Qdrant's API, over each of its two transports."""
+    host, port, grpc_port = qdrant_address
+    client = QdrantClient(
+        host=host, port=port, grpc_port=grpc_port, prefer_grpc=request.param == "grpc", timeout=60
+    )
+    yield client
+    client.close()

@@ -6,6 +6,8 @@ pub mod gzip;
 
 pub mod hashicorp;
 
+mod tar;
+
 pub mod msgpack;
 
 pub mod state;
@@ -13,6 +15,8 @@ pub mod state;
 pub mod consul;
 
 pub mod nomad;
+
+pub mod qdrant;
 
 pub mod go_text;
 

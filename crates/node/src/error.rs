@@ -129,6 +129,20 @@ impl From<groups::Error> for Error {
     }
 }
 
+#[cfg(feature = "qdrant")]
+impl From<points::Error> for Error {
+    fn from(error: points::Error) -> Error {
+        let kind = match error.kind {
+            points::Kind::Invalid | points::Kind::Unprocessable => Kind::Invalid,
+            points::Kind::NotFound => Kind::NotFound,
+            points::Kind::Unsupported => Kind::Unsupported,
+            points::Kind::Full => Kind::Unavailable,
+            points::Kind::Corrupt | points::Kind::Internal => Kind::Internal,
+        };
+        Error::new(kind, error.text.clone()).because(error)
+    }
+}
+
 impl From<records::Error> for Error {
     fn from(error: records::Error) -> Error {
         let kind = match &error {

@@ -7,6 +7,8 @@ mod blobs;
 mod bootstrap;
 mod catalog;
 mod clock;
+#[cfg(feature = "qdrant")]
+pub mod collections;
 mod data_dir;
 mod digest;
 mod error;
@@ -42,6 +44,8 @@ pub use error::{Error, Kind, Result};
 pub use metrics::{Metrics, OperationLabels};
 pub use node::{Node, Parts, Seen};
 pub use peers::{NoPeers, Peers};
+#[cfg(feature = "qdrant")]
+pub use points;
 pub use records::consul::acl::DefaultPolicy;
 pub use restore::{Body, Origin, Plan, RestoreRequest, Restored, Undone, Verified, body_of};
 pub use save::{Capture, Consistency, Freshness};

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+#[cfg(feature = "qdrant")]
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use records::{Commit, Records, Scope};
 use tokio::sync::watch;
 
+#[cfg(feature = "qdrant")]
+use crate::collections::Directory;
 use crate::error::Result;
 
 /// Stages the image of a commit that was not staged here before it was committed. Blocks until it is done.
@@ -20,13 +24,32 @@ pub(crate) struct ControlMachine {
     records: Arc<Records>,
     images: Arc<dyn Images>,
     indexes: BTreeMap<Scope, watch::Sender<u64>>,
+    #[cfg(feature = "qdrant")]
+    directory: watch::Sender<Arc<Directory>>,
+    /// [`Records::collection_changes`] as of the directory.
+    #[cfg(feature = "qdrant")]
+    directory_of: AtomicU64,
 }
 
 impl ControlMachine {
-    pub(crate) fn new(records: Arc<Records>, images: Arc<dyn Images>) -> ControlMachine {
+    pub(crate) fn new(records: Arc<Records>, images: Arc<dyn Images>) -> Result<ControlMachine> {
         let index = |scope: Scope| (scope, watch::Sender::new(records.state(scope).index));
         let indexes = Scope::ALL.into_iter().map(index).collect();
-        ControlMachine { records, images, indexes }
+        Ok(ControlMachine {
+            #[cfg(feature = "qdrant")]
+            directory: watch::Sender::new(Arc::new(Directory::read(&records, &Directory::default())?)),
+            #[cfg(feature = "qdrant")]
+            directory_of: AtomicU64::new(records.collection_changes()),
+            records,
+            images,
+            indexes,
+        })
+    }
+
+    /// Follows collections and aliases: it changes after they did.
+    #[cfg(feature = "qdrant")]
+    pub(crate) fn directory(&self) -> &watch::Sender<Arc<Directory>> {
+        &self.directory
     }
 
     /// Follows the state index of `scope`: it changes after what raised it can be read.
@@ -34,11 +57,21 @@ impl ControlMachine {
         self.indexes[&scope].subscribe()
     }
 
-    fn publish(&self) {
+    fn publish(&self) -> io::Result<()> {
         for (scope, index) in &self.indexes {
             let now = self.records.state(*scope).index;
             index.send_if_modified(|seen| std::mem::replace(seen, now) != now);
         }
+        #[cfg(feature = "qdrant")]
+        {
+            let changes = self.records.collection_changes();
+            if self.directory_of.swap(changes, Ordering::Relaxed) != changes {
+                let before = Arc::clone(&self.directory.borrow());
+                let now = Directory::read(&self.records, &before).map_err(io::Error::other)?;
+                self.directory.send_replace(Arc::new(now));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -55,7 +88,7 @@ impl groups::StateMachine for ControlMachine {
             self.images.stage(&commit).map_err(io::Error::other)?;
         }
         let replies = self.records.apply(&entries).map_err(io::Error::other)?;
-        self.publish();
+        self.publish()?;
         Ok(replies)
     }
 
@@ -68,8 +101,7 @@ impl groups::StateMachine for ControlMachine {
         let position = applied.position.map(|p| records::Position { term: p.term, index: p.index });
         let applied = records::Applied { position, members: applied.members.to_bytes(), at_ms: 0 };
         self.records.install(bytes, applied).map_err(io::Error::other)?;
-        self.publish();
-        Ok(())
+        self.publish()
     }
 
     fn sync(&self) -> io::Result<()> {

@@ -14,6 +14,8 @@ use uuid::Uuid;
 
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
+#[cfg(feature = "qdrant")]
+use crate::collections::{Directory, Shards};
 use crate::data_dir::{DataDir, Identity};
 use crate::digest::Digests;
 use crate::error::{self, Error, Kind, Result, blocking};
@@ -26,6 +28,9 @@ use crate::settings::Settings;
 use crate::stager::Stager;
 use crate::tasks::{Registry, Running};
 use crate::timers::Timers;
+
+/// The name of the control group.
+const CONTROL: &str = "control";
 
 /// A node of a cluster. Cheap to clone.
 #[derive(Clone)]
@@ -56,6 +61,8 @@ struct Inner {
     digests: Digests,
     known: Known<consul::acl::Authorizer>,
     nomad_known: Known<nomad::acl::Authorizer>,
+    #[cfg(feature = "qdrant")]
+    shards: Shards,
     closing: watch::Sender<bool>,
 }
 
@@ -129,7 +136,7 @@ impl Node {
             stopping: AtomicBool::new(false),
         });
         let images: Arc<dyn Images> = Arc::clone(&stager) as _;
-        let machine = Arc::new(ControlMachine::new(Arc::clone(&records), images));
+        let machine = Arc::new(ControlMachine::new(Arc::clone(&records), images)?);
         let log = match parts.log {
             Some(log) => log,
             None => {
@@ -137,9 +144,14 @@ impl Node {
                 blocking(move || Log::open(&path).map_err(|e| groups::Error::from(e).into())).await?
             }
         };
+        #[cfg(feature = "qdrant")]
+        let shards = {
+            let network = Arc::clone(&parts.network);
+            Shards::new(data_dir.path(), NodeId(identity.id), parts.seed, &parts.timing, network)
+        };
         let setup = Setup {
             node: NodeId(identity.id),
-            name: "control".to_owned(),
+            name: CONTROL.to_owned(),
             timing: parts.timing,
             spool: data_dir.path().to_owned(),
             seed: parts.seed,
@@ -179,11 +191,15 @@ impl Node {
                 lock_timers: Timers::default(),
                 digests: Digests::default(),
                 known: Known::default(),
+                #[cfg(feature = "qdrant")]
+                shards,
                 nomad_known: Known::default(),
                 closing: watch::Sender::new(false),
             }),
         };
         tokio::spawn(node.clone().keep_up());
+        #[cfg(feature = "qdrant")]
+        node.inner.shards.start(tokio::spawn(node.clone().supervise_shards()));
         Ok(node)
     }
 
@@ -197,6 +213,8 @@ impl Node {
     pub async fn shutdown(&self) {
         self.begin_shutdown();
         self.inner.stager.stopping.store(true, Ordering::Relaxed);
+        #[cfg(feature = "qdrant")]
+        self.inner.shards.shutdown().await;
         self.inner.group.shutdown().await;
         let records = Arc::clone(&self.inner.records);
         if let Err(error) = blocking(move || Ok(records.sync()?)).await {
@@ -333,6 +351,34 @@ impl Node {
 
     pub(crate) fn group(&self) -> &Group<ControlMachine> {
         &self.inner.group
+    }
+
+    /// Answers what another replica asks of a group of this node.
+    pub async fn serve(&self, group: &str, request: groups::Request) -> groups::Response {
+        if group == CONTROL {
+            return self.inner.group.serve(request).await;
+        }
+        #[cfg(feature = "qdrant")]
+        if let Some(hosted) = self.inner.shards.of_group(group) {
+            return hosted.group.serve(request).await;
+        }
+        groups::Response::refused(format!("group {group} is not here"))
+    }
+
+    #[cfg(feature = "qdrant")]
+    pub(crate) fn shards(&self) -> &Shards {
+        &self.inner.shards
+    }
+
+    /// Collections and aliases, as this node has applied them.
+    #[cfg(feature = "qdrant")]
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        Arc::clone(&self.inner.machine.directory().borrow())
+    }
+
+    #[cfg(feature = "qdrant")]
+    pub(crate) fn watch_directory(&self) -> watch::Receiver<Arc<Directory>> {
+        self.inner.machine.directory().subscribe()
     }
 
     pub(crate) fn blobs(&self) -> &Arc<Blobs> {

@@ -80,7 +80,11 @@ impl Cluster {
             ..Settings::new(self.dirs[&id].path())
         };
         let node = Node::open(settings, parts).await?;
-        self.switchboard.plug(NodeId(id), "control", node.group());
+        let serving = node.clone();
+        self.switchboard.plug_node(NodeId(id), move |group, request| {
+            let node = serving.clone();
+            async move { node.serve(&group, request).await }.boxed()
+        });
         self.nodes.lock().expect("no panic while held").insert(id, node);
         Ok(())
     }

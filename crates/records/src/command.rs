@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{Error, Position, Scope, consul, error, nomad};
+use crate::{Error, Position, Scope, consul, error, nomad, qdrant};
 
 /// The newest command format this release reads, and the one it writes.
 pub const COMMAND_VERSION: u8 = 1;
@@ -28,6 +28,8 @@ pub enum Op {
     Consul(consul::Command),
     /// A change to Nomad's records.
     Nomad(nomad::Command),
+    /// A change of collections.
+    Qdrant(qdrant::Command),
     /// Makes a staged image the live generation of its scope: the one commit point of a restore.
     Commit(Commit),
     /// Makes the previous generation live again, and the live one the previous.
@@ -94,6 +96,8 @@ pub enum Reply {
     Consul(consul::Reply),
     /// Nomad's answer.
     Nomad(nomad::Reply),
+    /// The answer about collections.
+    Qdrant(qdrant::Reply),
     /// Not done, for a reason that is the caller's.
     Refused(Refusal),
 }

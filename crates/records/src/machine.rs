@@ -15,7 +15,7 @@ use crate::overlay::Overlay;
 use crate::store::{Batch, Durability, Store, Table};
 use crate::txn::Txn;
 use crate::view::{Tables, View};
-use crate::{Error, Scope, consul, error, nomad};
+use crate::{Error, Scope, consul, error, nomad, qdrant};
 
 /// One committed log entry.
 #[derive(Clone, Debug)]
@@ -33,11 +33,14 @@ pub struct Records {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) meta: Table,
     pub(crate) documents: Table,
+    pub(crate) qdrant: Table,
     /// The tables of every generation there is, live, previous, ready or being staged.
     pub(crate) homes: RwLock<HashMap<(Scope, u64), Tables>>,
     /// Generations being staged, which no sweep may take.
     pub(crate) staging: Mutex<HashSet<(Scope, u64)>>,
     next_generation: AtomicU64,
+    /// Raised after each change of collections.
+    pub(crate) collection_changes: AtomicU64,
     /// As in `meta`, for those who ask often.
     states: RwLock<BTreeMap<Scope, ScopeState>>,
     /// Held by whoever changes `meta`.
@@ -50,13 +53,16 @@ impl Records {
     pub fn open(store: Arc<dyn Store>) -> Result<Records, Error> {
         let meta = store.table("meta")?;
         let documents = store.table("documents")?;
+        let qdrant = store.table("qdrant")?;
         let records = Records {
             store,
             meta,
             documents,
+            qdrant,
             homes: RwLock::default(),
             staging: Mutex::default(),
             next_generation: AtomicU64::new(1),
+            collection_changes: AtomicU64::new(0),
             states: RwLock::default(),
             writing: Mutex::default(),
         };
@@ -144,6 +150,17 @@ impl Records {
         .collect()
     }
 
+    /// All collections and aliases.
+    pub fn collections(&self) -> Result<qdrant::Collections, Error> {
+        let view = self.store.view(&[self.qdrant])?;
+        qdrant::read(self.qdrant, |table, prefix| view.scan(table, prefix))
+    }
+
+    /// How often collections may have changed since this was opened.
+    pub fn collection_changes(&self) -> u64 {
+        self.collection_changes.load(Ordering::Acquire)
+    }
+
     /// The first image that `entries` commit and this replica has not staged.
     pub fn missing_image(&self, entries: &[Entry]) -> Result<Option<Commit>, Error> {
         for entry in entries {
@@ -165,13 +182,16 @@ impl Records {
         let _writing = self.writing.lock().expect("no panic while held");
         let mut run = self.begin_run()?;
         let replies = entries.iter().map(|entry| run.apply(entry)).collect::<Result<Vec<_>, Error>>()?;
-        let exchanged = run.exchanged;
+        let (exchanged, collections) = (run.exchanged, run.collections);
         let (batch, states) = run.finish();
         if exchanged {
             fail::fail_point!("exchange::before");
         }
         self.store.write(batch, if exchanged { Durability::Disk } else { Durability::Process })?;
         *self.states.write().expect("no panic while held") = states.clone();
+        if collections {
+            self.collection_changes.fetch_add(1, Ordering::Release);
+        }
         if exchanged {
             fail::fail_point!("exchange::after");
             self.sweep(&states)?;
@@ -181,7 +201,7 @@ impl Records {
 
     fn begin_run(&self) -> Result<Run<'_>, Error> {
         let homes = self.homes.read().expect("no panic while held").clone();
-        let mut tables = vec![self.meta, self.documents];
+        let mut tables = vec![self.meta, self.documents, self.qdrant];
         tables.extend(homes.values().flat_map(|home| [home.records, home.derived]));
         Ok(Run {
             overlay: Overlay::new(self.store.view(&tables)?),
@@ -190,6 +210,7 @@ impl Records {
             states: self.states(),
             applied: self.applied()?,
             exchanged: false,
+            collections: false,
         })
     }
 
@@ -300,6 +321,7 @@ struct Run<'a> {
     states: BTreeMap<Scope, ScopeState>,
     applied: Applied,
     exchanged: bool,
+    collections: bool,
 }
 
 impl Run<'_> {
@@ -332,6 +354,10 @@ impl Run<'_> {
             }
             Op::Nomad(command) => {
                 self.in_scope(Scope::Nomad, |txn| Ok(Reply::Nomad(nomad::apply(txn, command)?)))
+            }
+            Op::Qdrant(command) => {
+                self.collections = true;
+                Ok(Reply::Qdrant(qdrant::apply(&mut self.overlay, self.records.qdrant, command)?))
             }
             Op::Commit(commit) if !commit.is_of(self.applied.position) => {
                 Ok(Reply::Refused(Refusal::TermChanged))

@@ -1,12 +1,13 @@
 //! The whole control state as one stream: what a lagging or new replica is sent in place of the log.
 //!
-//! Magic, header, documents, then each scope's live and previous generation: its records in archive order, and
+//! Magic, header, documents, collections, then each scope's live and previous generation: its records in archive order, and
 //! its notes, the facts that no record tells. At the end SHA-256 of it all.
 //! The previous generation travels too, so that an undo needs no second way to fetch it.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -19,10 +20,13 @@ use crate::view::{Record, View};
 use crate::{Error, Records, Scope};
 
 const MAGIC: &[u8; 8] = b"stillptX";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The first version that carries notes.
 const VERSION_OF_NOTES: u32 = 2;
+
+/// The first version that carries collections.
+const VERSION_OF_COLLECTIONS: u32 = 3;
 
 /// No record or document is longer; a length beyond it is damage.
 const PIECE_BYTES_MAX: u32 = 64 << 20;
@@ -33,7 +37,8 @@ const KEY_BYTES_MAX: usize = u16::MAX as usize;
 /// A pinned view of everything, at one applied position.
 pub struct Transfer {
     header: Header,
-    documents: (Arc<dyn store::View>, Table),
+    /// Documents and collections.
+    tables: (Arc<dyn store::View>, [Table; 2]),
     generations: Vec<View>,
 }
 
@@ -80,8 +85,9 @@ impl Records {
             generations.extend(self.previous_view(scope)?);
         }
         let header = Header { version: VERSION, applied: self.applied()?, scopes };
-        let documents = (self.store.view(&[self.documents])?, self.documents);
-        Ok(Transfer { header, documents, generations })
+        let tables = [self.documents, self.qdrant];
+        let tables = (self.store.view(&tables)?, tables);
+        Ok(Transfer { header, tables, generations })
     }
 
     /// Replaces everything by what `input` carries. When this returns, the new state survives a power cut;
@@ -90,7 +96,10 @@ impl Records {
         let mut reader = Reader { input, hash: Sha256::new() };
         let header = reader.header()?;
         let mut batch = Batch::default();
-        self.replace_documents(&mut reader, &mut batch)?;
+        self.replace_table(self.documents, &mut reader, &mut batch)?;
+        if header.version >= VERSION_OF_COLLECTIONS {
+            self.replace_table(self.qdrant, &mut reader, &mut batch)?;
+        }
         let mut states = BTreeMap::new();
         let mut staged = Vec::new();
         for (scope, state) in header.scopes {
@@ -120,6 +129,7 @@ impl Records {
         self.store.write(batch, Durability::Disk)?;
         fail::fail_point!("install::after");
         self.exchange_states(states.clone());
+        self.collection_changes.fetch_add(1, Ordering::Release);
         drop(writing);
         staged.into_iter().for_each(Staged::keep);
         self.sweep(&states)
@@ -143,14 +153,14 @@ impl Records {
         Ok(staged)
     }
 
-    fn replace_documents(&self, reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Error> {
-        let view = self.store.view(&[self.documents])?;
-        for pair in view.scan(self.documents, &[]) {
-            batch.remove(self.documents, pair?.0);
+    fn replace_table(&self, table: Table, reader: &mut Reader<'_>, batch: &mut Batch) -> Result<(), Error> {
+        let view = self.store.view(&[table])?;
+        for pair in view.scan(table, &[]) {
+            batch.remove(table, pair?.0);
         }
         while reader.more()? {
             let (key, value) = (reader.piece()?, reader.piece()?);
-            batch.put(self.documents, key, value);
+            batch.put(table, key, value);
         }
         Ok(())
     }
@@ -177,14 +187,16 @@ impl Transfer {
         let mut out = Writer { out, hash: Sha256::new() };
         out.bytes(MAGIC)?;
         out.piece(&meta::encode(&self.header))?;
-        let (documents, table) = &self.documents;
-        for pair in documents.scan(*table, &[]) {
-            let (key, value) = pair?;
-            out.bytes(&[1])?;
-            out.piece(&key)?;
-            out.piece(&value)?;
+        let (view, tables) = &self.tables;
+        for table in tables {
+            for pair in view.scan(*table, &[]) {
+                let (key, value) = pair?;
+                out.bytes(&[1])?;
+                out.piece(&key)?;
+                out.piece(&value)?;
+            }
+            out.bytes(&[0])?;
         }
-        out.bytes(&[0])?;
         for generation in &self.generations {
             for record in generation.records() {
                 let record = record?;

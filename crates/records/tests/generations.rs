@@ -261,8 +261,8 @@ fn many_generations_leave_only_the_live_and_the_previous_one() {
         let (digest, view) = &held[0];
         assert_eq!(view.digest().unwrap(), *digest);
     }
-    // meta, documents, and two tables for each live generation and for the previous one.
-    let tables = 2 + 2 * (Scope::ALL.len() + 1);
+    // meta, documents, collections, and two tables for each live generation and for the previous one.
+    let tables = 3 + 2 * (Scope::ALL.len() + 1);
     assert_eq!(store.tables().len(), tables);
     held.clear();
     drop((log, store));

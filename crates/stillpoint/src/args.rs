@@ -104,6 +104,9 @@ pub(crate) struct ServerArgs {
     /// Address of the native API, or `off` [default: 127.0.0.1:7400]
     #[arg(long, value_name = "ADDR|off")]
     pub(crate) native: Option<Listen>,
+    #[cfg(feature = "qdrant")]
+    #[command(flatten)]
+    pub(crate) qdrant: QdrantArgs,
     /// Listen beyond this machine even without TLS or access control
     #[arg(long)]
     pub(crate) insecure: bool,
@@ -113,6 +116,21 @@ pub(crate) struct ServerArgs {
     /// How much is logged [default: info]
     #[arg(long, value_enum)]
     pub(crate) log_level: Option<LogLevel>,
+}
+
+/// What holds for Qdrant's API.
+#[cfg(feature = "qdrant")]
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct QdrantArgs {
+    /// Address of Qdrant's REST API, or `off` [default: 127.0.0.1:6333]
+    #[arg(long, value_name = "ADDR|off")]
+    pub(crate) qdrant: Option<Listen>,
+    /// Address of Qdrant's gRPC API, or `off` [default: 127.0.0.1:6334]
+    #[arg(long, value_name = "ADDR|off")]
+    pub(crate) qdrant_grpc: Option<Listen>,
+    /// A Qdrant server's config.yaml: its keys and addresses are taken over
+    #[arg(long, value_name = "FILE")]
+    pub(crate) qdrant_config: Option<PathBuf>,
 }
 
 /// How log lines look.

@@ -79,10 +79,10 @@ fn the_token_may_stand_in_a_file_or_in_the_environment() {
 #[test]
 fn the_banner_says_how_access_control_begins() {
     let heard = |configuration: &str| Server::start(Cli::new(), configuration).acl.clone();
-    assert_eq!(heard(""), "  acl       off");
-    assert_eq!(heard(&with_root()), "  acl       on, default deny");
+    assert_eq!(heard(""), "  acl         off");
+    assert_eq!(heard(&with_root()), "  acl         on, default deny");
     let fresh = heard("[acl]\nenabled = true\n");
-    assert!(fresh.starts_with("  acl       on, default allow; PUT http://127.0.0.1:"), "{fresh}");
+    assert!(fresh.starts_with("  acl         on, default allow; PUT http://127.0.0.1:"), "{fresh}");
     assert!(fresh.ends_with("/v1/acl/bootstrap makes the first management token"), "{fresh}");
 }
 
@@ -143,7 +143,7 @@ fn the_native_plan_tells_of_an_open_bootstrap() {
     let run = restore_natively(&server, &marked, &["--yes"]).expect(0, "Restored");
     assert!(!run.stderr.contains(warning), "{run}");
     let closed = again(server, DENY);
-    assert_eq!(closed.acl, "  acl       on, default deny");
+    assert_eq!(closed.acl, "  acl         on, default deny");
 }
 
 #[test]
@@ -175,7 +175,8 @@ fn strangers_need_tls_and_an_acl_that_denies() {
     authority.issue(&["127.0.0.1"]).serve(cli.directory.path(), &authority, false);
     let tls = "[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
     let run = |configuration: &str, arguments: &[&str]| -> Run {
-        cli.write("stillpoint.toml", format!("data_dir = \"/dev/null/data\"\n{configuration}").as_bytes());
+        let off = "data_dir = \"/dev/null/data\"\nlisten = {qdrant = \"off\", qdrant_grpc = \"off\"}\n";
+        cli.write("stillpoint.toml", format!("{off}{configuration}").as_bytes());
         cli.run(&[&["server", "--config", "stillpoint.toml"], arguments].concat())
     };
     let consul = ["--consul", "0.0.0.0:0", "--native", "off", "--nomad", "off"];

@@ -264,6 +264,10 @@ fn strangers_are_served_over_tls_alone() {
             "off",
             "--nomad",
             "off",
+            "--qdrant",
+            "off",
+            "--qdrant-grpc",
+            "off",
             "--native",
             "0.0.0.0:0",
         ])

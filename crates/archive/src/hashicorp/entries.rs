@@ -4,9 +4,9 @@
 use std::io::{self, Read};
 
 use super::reader::Padding;
-use super::tar::{self, BLOCK_BYTES, Block, Header, HeaderFault, Records};
 use super::{Error, Phase};
 use crate::gzip;
+use crate::tar::{self, BLOCK_BYTES, Block, Header, HeaderFault, Records};
 
 /// As much as Go reads of an extended header.
 const RECORDS_BYTES_MAX: u64 = 1 << 20;

@@ -7,14 +7,13 @@ mod error;
 mod meta;
 mod reader;
 mod sums;
-mod tar;
 mod writer;
 
+pub use crate::tar::HeaderFault;
 pub use error::{Error, Phase};
 pub use meta::{Configuration, Meta, Server, VOTER};
 pub use reader::{Options, Padding, Reader, Verified};
 pub use sums::LineFault;
-pub use tar::HeaderFault;
 pub use writer::{Compression, Writer};
 
 const META: &str = "meta.json";

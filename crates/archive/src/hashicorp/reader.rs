@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use sha2::{Digest, Sha256};
 
 use super::entries::{Entries, Entry};
-use super::{Error, META, Meta, Phase, STATE, SUMS, sums, tar};
+use super::{Error, META, Meta, Phase, STATE, SUMS, sums};
+use crate::tar;
 
 const META_BYTES_MAX: u64 = 1 << 20;
 const SUMS_BYTES_MAX: u64 = 64 << 10;

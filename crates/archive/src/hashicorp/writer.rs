@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, META, Meta, STATE, SUMS, sums, tar};
-use crate::gzip;
+use super::{Error, META, Meta, STATE, SUMS, sums};
+use crate::{gzip, tar};
 
 /// What becomes of the tar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -37,6 +37,14 @@ impl Caller {
         Ok(self.node.nomad_token(view, self.secret.expose())?)
     }
 
+    /// The accessor of the caller's token, if access is controlled.
+    pub(super) fn accessor(&self, view: &View) -> Result<Option<String>, Failure> {
+        match self.node.settings().nomad_access {
+            true => Ok(Some(self.token(view)?.accessor_id)),
+            false => Ok(None),
+        }
+    }
+
     /// The secret itself, for what asks on the caller's behalf.
     pub(super) fn secret(&self) -> Secret {
         self.secret.clone()

@@ -7,7 +7,7 @@
 //!   `/v1/agent/{self,members,health}` -- who serves
 //! * `/v1/operator/keyring/…` -- root keys
 //! * `/v1/acl/…` -- tokens, policies and roles
-//! * `GET|PUT|POST /v1/jobs`, `/v1/job/{id}` -- jobs, as state
+//! * `GET|PUT|POST /v1/jobs`, `/v1/job/{id}`, `/v1/validate/job`, `/v1/scaling/…` -- jobs, as state
 //! * every other endpoint of the genuine server -- 501, by name
 //!
 //! Nothing is scheduled here: what clients put is kept, saved and restored.

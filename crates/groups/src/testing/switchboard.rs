@@ -25,12 +25,15 @@ pub struct Switchboard {
 #[derive(Default)]
 struct Exchange {
     plugged: BTreeMap<(NodeId, String), Serve>,
+    /// Nodes that find their groups themselves.
+    nodes: BTreeMap<NodeId, ServeAny>,
     /// Pairs that cannot talk, the smaller id first.
     cut: BTreeSet<(NodeId, NodeId)>,
     requests: u64,
 }
 
 type Serve = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
+type ServeAny = Arc<dyn Fn(String, Request) -> BoxFuture<'static, Response> + Send + Sync>;
 
 impl Switchboard {
     /// One without connections.
@@ -53,9 +56,20 @@ impl Switchboard {
         self.exchange().plugged.insert((node, name.to_owned()), serve);
     }
 
+    /// Lets others reach all groups of a node, also those to come: `serve` is told the group's name.
+    pub fn plug_node(
+        &self,
+        node: NodeId,
+        serve: impl Fn(String, Request) -> BoxFuture<'static, Response> + Send + Sync + 'static,
+    ) {
+        self.exchange().nodes.insert(node, Arc::new(serve));
+    }
+
     /// Takes all of a node's groups away, as if its process had ended.
     pub fn unplug(&self, node: NodeId) {
-        self.exchange().plugged.retain(|(plugged, _), _| *plugged != node);
+        let mut exchange = self.exchange();
+        exchange.plugged.retain(|(plugged, _), _| *plugged != node);
+        exchange.nodes.remove(&node);
     }
 
     /// Cuts the line between two nodes; answers on their way are lost, too.
@@ -117,7 +131,12 @@ impl Network for Line {
             let serve = {
                 let mut exchange = self.switchboard.exchange();
                 exchange.requests += 1;
-                exchange.plugged.get(&(to.id, group.to_owned())).cloned()
+                let plugged = exchange.plugged.get(&(to.id, group.to_owned())).cloned();
+                plugged.or_else(|| {
+                    let serve = exchange.nodes.get(&to.id)?.clone();
+                    let group = group.to_owned();
+                    Some(Arc::new(move |request| serve(group.clone(), request)) as Serve)
+                })
             };
             self.switchboard.check_line(self.from, to.id)?;
             let serve = serve.ok_or_else(|| Unreachable(format!("node {} is not there", to.id)))?;

@@ -80,6 +80,15 @@ pub enum Reply {
     },
     /// The root key as it is now; the state index of the change is its `modify_index`.
     RootKey(#[serde(with = "wire")] Box<RootKey>),
+    /// A job was made of another one.
+    Child {
+        /// The state index of the change; that of the job, if it was made before.
+        index: u64,
+        /// The index at which it was made.
+        create_index: u64,
+        /// The job.
+        id: String,
+    },
     /// The command breaks a rule and changed nothing.
     Refused(Refusal),
 }

@@ -16,19 +16,18 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
     let data_dir = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.clone());
     let data_dir = data_dir.display();
     let scheme = if over_tls { "https" } else { "http" };
-    let (consul, native) = (listeners.consul_address(), listeners.native_address());
-    let addresses = [("consul", consul), ("nomad", listeners.nomad_address()), ("native", native)];
+    let (consul, native) = (listeners.address("consul"), listeners.address("native"));
     text.push_str(&format!("stillpoint {} serves\n", env!("CARGO_PKG_VERSION")));
-    for (dialect, address) in addresses {
+    for (dialect, address) in listeners.addresses() {
         match address {
-            Some(address) => text.push_str(&format!("  {dialect:<9} {scheme}://{address}\n")),
-            None => text.push_str(&format!("  {dialect:<9} off\n")),
+            Some(address) => text.push_str(&format!("  {dialect:<11} {scheme}://{address}\n")),
+            None => text.push_str(&format!("  {dialect:<11} off\n")),
         }
     }
     let bootstrap = |address: SocketAddr| format!("{scheme}://{address}/v1/acl/bootstrap");
-    text.push_str(&format!("  acl       {}\n", access(node, consul.map(bootstrap))));
-    text.push_str(&format!("  nomad acl {}\n", nomad_access(node, listeners.nomad_address().map(bootstrap))));
-    text.push_str(&format!("  data      {data_dir}\n  token     {data_dir}/token\n"));
+    text.push_str(&format!("  acl         {}\n", access(node, consul.map(bootstrap))));
+    text.push_str(&format!("  nomad acl   {}\n", nomad_access(node, listeners.address("nomad").map(bootstrap))));
+    text.push_str(&format!("  data        {data_dir}\n  token       {data_dir}/token\n"));
     // With TLS or ACL, commands that work as printed would have to know a CA or a secret.
     let settings = node.settings();
     let is_open = !over_tls && !settings.access.enabled && !settings.nomad_access;
@@ -70,12 +69,14 @@ fn to_bootstrap(is_done: node::Result<bool>, url: Option<String>) -> String {
 
 /// Says the same in one line of the log.
 pub(super) fn log(node: &Node, listeners: &Listeners, over_tls: bool) {
-    let address = |address: Option<SocketAddr>| address.map(|address| address.to_string());
+    let address = |what| listeners.address(what).map(|address| address.to_string());
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
-        consul = address(listeners.consul_address()),
-        nomad = address(listeners.nomad_address()),
-        native = address(listeners.native_address()),
+        consul = address("consul"),
+        nomad = address("nomad"),
+        qdrant = address("qdrant"),
+        qdrant_grpc = address("qdrant-grpc"),
+        native = address("native"),
         tls = over_tls,
         data_dir = %node.settings().data_dir.display(),
         "stillpoint serves"

@@ -15,6 +15,8 @@ use serde::Deserialize;
 use tls::{Files, Identity, Trust};
 
 use super::acl::Acl;
+#[cfg(feature = "qdrant")]
+use super::qdrant::Qdrant;
 use crate::args::{DATA_DIR_DEFAULT, Listen, LogFormat, LogLevel, ServerArgs};
 use crate::exit::{ExitCode, Failure};
 
@@ -38,10 +40,14 @@ struct File {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct ListenFile {
+pub(super) struct ListenFile {
     consul: Option<String>,
     nomad: Option<String>,
     native: Option<String>,
+    #[cfg(feature = "qdrant")]
+    pub(super) qdrant: Option<String>,
+    #[cfg(feature = "qdrant")]
+    pub(super) qdrant_grpc: Option<String>,
 }
 
 /// What holds for Nomad's API alone.
@@ -90,6 +96,8 @@ pub(super) struct Config {
     pub(super) consul: Listen,
     pub(super) nomad: Listen,
     pub(super) native: Listen,
+    #[cfg(feature = "qdrant")]
+    pub(super) qdrant: Qdrant,
     /// The TLS of every listener, if there is any.
     pub(super) tls: Option<Files>,
     pub(super) log: Log,
@@ -123,14 +131,26 @@ impl Config {
         settings.nomad_access = file.nomad.acl.enabled;
         settings.access = file.acl.resolve(|name| std::env::var(name).ok())?;
         let config = Config {
-            consul: listen("listen.consul", args.consul, file.listen.consul, 8500)?,
+            consul: listen(
+                "listen.consul",
+                args.consul,
+                file.listen.consul.as_deref(),
+                at_home(hashicorp::default_port(Product::Consul)),
+            )?,
             nomad: listen(
                 "listen.nomad",
                 args.nomad,
-                file.listen.nomad,
-                hashicorp::default_port(Product::Nomad),
+                file.listen.nomad.as_deref(),
+                at_home(hashicorp::default_port(Product::Nomad)),
             )?,
-            native: listen("listen.native", args.native, file.listen.native, 7400)?,
+            native: listen(
+                "listen.native",
+                args.native,
+                file.listen.native.as_deref(),
+                at_home(client::native::DEFAULT_PORT),
+            )?,
+            #[cfg(feature = "qdrant")]
+            qdrant: Qdrant::resolve(&args.qdrant, &file.listen, std::env::vars_os())?,
             tls: file.tls.map(tls_files),
             log: Log {
                 format: args.log_format.unwrap_or(file.log.format),
@@ -140,6 +160,15 @@ impl Config {
         };
         config.check(args.insecure)?;
         Ok(config)
+    }
+
+    /// Tells what was said that has no effect. Not before there is a log.
+    pub(super) fn tell(&self) {
+        #[cfg(feature = "qdrant")]
+        if !self.qdrant.ignored.is_empty() {
+            let keys = self.qdrant.ignored.join(", ");
+            tracing::warn!(keys, "Qdrant servers are told what does not concern this one: it is ignored");
+        }
     }
 
     /// The node's settings, once it is known where the node can be reached.
@@ -161,16 +190,11 @@ impl Config {
                 .hint("tokens come with the requests that are passed on")
                 .into());
         }
-        for (what, listen, lacks) in [
-            (
-                "consul",
-                self.consul,
-                self.lacks(self.denies_strangers(), "[acl] with default_policy = \"deny\""),
-            ),
-            ("nomad", self.nomad, self.lacks(self.settings.nomad_access, "[nomad.acl] with enabled = true")),
-            // It has an access control of its own: the operator's token.
-            ("native", self.native, self.lacks(true, "")),
-        ] {
+        #[cfg(feature = "qdrant")]
+        self.check_qdrant()?;
+        for (what, listen) in self.addresses() {
+            let (has_control, control, configure) = self.control(what);
+            let lacks = self.lacks(has_control, control, configure);
             if let (Listen::At(address), Some(lacks), false) = (listen, lacks, insecure)
                 && !address.ip().is_loopback()
             {
@@ -184,15 +208,56 @@ impl Config {
         Ok(())
     }
 
-    /// What a listener lacks, whose access control, if it has none that denies by default, is configured by `acl`.
-    fn lacks(&self, has_acl: bool, acl: &str) -> Option<Lacks> {
-        let (what, configure) = match (self.tls.is_some(), has_acl) {
+    /// Every listener by the name of its argument, and where it listens.
+    pub(super) fn addresses(&self) -> Vec<(&'static str, Listen)> {
+        vec![
+            ("consul", self.consul),
+            ("nomad", self.nomad),
+            #[cfg(feature = "qdrant")]
+            ("qdrant", self.qdrant.rest),
+            #[cfg(feature = "qdrant")]
+            ("qdrant-grpc", self.qdrant.grpc),
+            ("native", self.native),
+        ]
+    }
+
+    /// Whether a listener keeps strangers out, what that takes, and how it is configured.
+    fn control(&self, listener: &str) -> (bool, &'static str, &'static str) {
+        const ACL: &str = "an ACL that denies by default";
+        match listener {
+            "consul" => (self.denies_strangers(), ACL, "[acl] with default_policy = \"deny\""),
+            "nomad" => (self.settings.nomad_access, ACL, "[nomad.acl] with enabled = true"),
+            #[cfg(feature = "qdrant")]
+            "qdrant" | "qdrant-grpc" => {
+                (self.qdrant.keys.are_set(), "an API key", "service.api_key in the file of --qdrant-config")
+            }
+            // It has an access control of its own: the operator's token.
+            _ => (true, "", ""),
+        }
+    }
+
+    fn lacks(&self, has_control: bool, control: &str, configure: &str) -> Option<Lacks> {
+        let (what, configure) = match (self.tls.is_some(), has_control) {
             (true, true) => return None,
-            (false, true) => ("TLS", "[tls]".to_owned()),
-            (true, false) => ("an ACL that denies by default", acl.to_owned()),
-            (false, false) => ("TLS and an ACL that denies by default", format!("[tls], and {acl}")),
+            (false, true) => ("TLS".to_owned(), "[tls]".to_owned()),
+            (true, false) => (control.to_owned(), configure.to_owned()),
+            (false, false) => (format!("TLS and {control}"), format!("[tls], and {configure}")),
         };
         Some(Lacks { what, configure })
+    }
+
+    /// What a Qdrant server is told about TLS must hold, and ours is told in a section of its own.
+    #[cfg(feature = "qdrant")]
+    fn check_qdrant(&self) -> anyhow::Result<()> {
+        let asks = self.tls.as_ref().is_some_and(|files| files.verify_incoming);
+        let unmet = match &self.qdrant {
+            Qdrant { wants_tls: true, .. } if self.tls.is_none() => "service.enable_tls",
+            Qdrant { wants_certificates: true, .. } if !asks => "service.verify_https_client_certificate",
+            _ => return Ok(()),
+        };
+        let message = format!("{unmet} asks for TLS, which every API here has from [tls] alone");
+        let hint = "write cert, key, ca and verify_incoming into [tls] of the file of --config";
+        Err(Failure::usage(message).hint(hint).into())
     }
 
     /// Whether Consul's API gives nothing to whoever has no token.
@@ -221,7 +286,7 @@ impl Config {
 
 /// What is missing before others than this machine's own users may reach a listener.
 struct Lacks {
-    what: &'static str,
+    what: String,
     configure: String,
 }
 
@@ -270,14 +335,24 @@ fn without_values(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
-fn listen(key: &str, arg: Option<Listen>, file: Option<String>, port: u16) -> anyhow::Result<Listen> {
+pub(super) fn listen(
+    key: &str,
+    arg: Option<Listen>,
+    file: Option<&str>,
+    default: Listen,
+) -> anyhow::Result<Listen> {
     match (arg, file) {
         (Some(listen), _) => Ok(listen),
         (None, Some(text)) => {
             text.parse().map_err(|e| Failure::usage(format!("{key} = {text:?}: {e}")).into())
         }
-        (None, None) => Ok(Listen::At((Ipv4Addr::LOCALHOST, port).into())),
+        (None, None) => Ok(default),
     }
+}
+
+/// An address for this machine's own users.
+pub(super) fn at_home(port: u16) -> Listen {
+    Listen::At((Ipv4Addr::LOCALHOST, port).into())
 }
 
 /// A number and a unit: `90s`, `30m`, `24h`, `7d`.

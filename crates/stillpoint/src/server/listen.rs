@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
+#[cfg(feature = "qdrant")]
+use dialects::qdrant;
 use dialects::{Outgoing, consul, native, nomad, observed};
 use node::Node;
 use tokio::net::TcpListener;
@@ -12,48 +14,58 @@ use super::config::Config;
 use crate::args::Listen;
 use crate::exit::{ExitCode, Failure};
 
-/// Every address taken.
-pub(super) struct Listeners {
-    pub(super) consul: Option<TcpListener>,
-    pub(super) nomad: Option<TcpListener>,
-    pub(super) native: Option<TcpListener>,
-}
+/// Every address taken, by the name of its listener; `None` for those that are off.
+pub(super) struct Listeners(Vec<(&'static str, Option<TcpListener>)>);
 
 impl Listeners {
     /// Takes every address or none.
     pub(super) async fn bind(config: &Config) -> anyhow::Result<Listeners> {
-        Ok(Listeners {
-            consul: bind("consul", config.consul).await?,
-            nomad: bind("nomad", config.nomad).await?,
-            native: bind("native", config.native).await?,
-        })
+        let mut listeners = Vec::new();
+        for (what, listen) in config.addresses() {
+            listeners.push((what, bind(what, listen).await?));
+        }
+        Ok(Listeners(listeners))
     }
 
-    pub(super) fn native_address(&self) -> Option<SocketAddr> {
-        self.native.as_ref().and_then(|listener| listener.local_addr().ok())
+    /// Every listener and where it is.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = (&'static str, Option<SocketAddr>)> {
+        let address = |listener: &TcpListener| listener.local_addr().ok();
+        self.0.iter().map(move |(what, listener)| (*what, listener.as_ref().and_then(address)))
     }
 
-    pub(super) fn consul_address(&self) -> Option<SocketAddr> {
-        self.consul.as_ref().and_then(|listener| listener.local_addr().ok())
-    }
-
-    pub(super) fn nomad_address(&self) -> Option<SocketAddr> {
-        self.nomad.as_ref().and_then(|listener| listener.local_addr().ok())
+    /// Where a listener is, if it is on.
+    pub(super) fn address(&self, what: &str) -> Option<SocketAddr> {
+        self.addresses().find(|(name, _)| *name == what)?.1
     }
 
     /// Each listener with the routes of its dialect, whose requests are logged and counted. `outgoing` is for
     /// connections to other datacenters and regions.
-    pub(super) fn with_routes(self, node: &Node, outgoing: Outgoing) -> Vec<(TcpListener, Router)> {
-        let consul = consul::routes(node.clone(), outgoing.clone());
-        let nomad = nomad::routes(node.clone(), outgoing);
-        let native = native::routes(node.clone());
-        let served = [
-            (self.consul, observed(node, "consul", consul::operation, consul)),
-            (self.nomad, observed(node, "nomad", nomad::operation, nomad)),
-            (self.native, observed(node, "native", native::operation, native)),
-        ];
-        served.into_iter().filter_map(|(listener, routes)| Some((listener?, routes))).collect()
+    pub(super) fn with_routes(
+        self,
+        node: &Node,
+        config: &Config,
+        outgoing: &Outgoing,
+    ) -> Vec<(TcpListener, Router)> {
+        let served = self.0.into_iter().filter_map(|(what, listener)| Some((what, listener?)));
+        served.map(|(what, listener)| (listener, routes(what, node, config, outgoing))).collect()
     }
+}
+
+fn routes(what: &'static str, node: &Node, config: &Config, outgoing: &Outgoing) -> Router {
+    #[cfg(not(feature = "qdrant"))]
+    let _ = config;
+    let (operation, routes): (dialects::Operation, Router) = match what {
+        "consul" => (consul::operation, consul::routes(node.clone(), outgoing.clone())),
+        "nomad" => (nomad::operation, nomad::routes(node.clone(), outgoing.clone())),
+        #[cfg(feature = "qdrant")]
+        "qdrant" => (qdrant::operation, qdrant::router(node.clone(), config.qdrant.keys.clone())),
+        #[cfg(feature = "qdrant")]
+        "qdrant-grpc" => {
+            (qdrant::grpc::operation, qdrant::grpc::router(node.clone(), config.qdrant.keys.clone()))
+        }
+        _ => (native::operation, native::routes(node.clone())),
+    };
+    observed(node, what, operation, routes)
 }
 
 async fn bind(what: &str, listen: Listen) -> anyhow::Result<Option<TcpListener>> {

@@ -7,6 +7,8 @@ mod handshake;
 mod listen;
 mod logging;
 mod material;
+#[cfg(feature = "qdrant")]
+mod qdrant;
 
 use std::future::IntoFuture;
 use std::io;
@@ -36,6 +38,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
     let config = Config::resolve(&args)?;
     logging::start(config.log);
+    config.tell();
     match (open_and_serve(&args, &config).await, config.log.format) {
         (Err(error), LogFormat::Json) => Ok(logging::end(&error)),
         (ended, _) => ended,
@@ -43,9 +46,11 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn open_and_serve(args: &ServerArgs, config: &Config) -> anyhow::Result<ExitCode> {
+    #[cfg(feature = "qdrant")]
+    config.qdrant.check_cpu()?;
     let material = Material::open(config.tls.clone(), config.trust())?;
     let listeners = Listeners::bind(config).await?;
-    let settings = config.settings(listeners.native_address());
+    let settings = config.settings(listeners.address("native"));
     let node = Node::open(settings, Parts::alone()).await.map_err(cannot_open)?;
     let ended = match make_ready(&node).await {
         Ok(()) => {
@@ -53,7 +58,7 @@ async fn open_and_serve(args: &ServerArgs, config: &Config) -> anyhow::Result<Ex
                 LogFormat::Text => banner::print(args, &node, &listeners, config.tls.is_some()),
                 LogFormat::Json => banner::log(&node, &listeners, config.tls.is_some()),
             }
-            serve(&node, listeners, material).await
+            serve(&node, config, listeners, material).await
         }
         Err(error) => Err(error.into()),
     };
@@ -72,10 +77,15 @@ async fn make_ready(node: &Node) -> node::Result<()> {
 }
 
 /// Serves until a signal comes or the node stops by itself.
-async fn serve(node: &Node, listeners: Listeners, material: Material) -> anyhow::Result<ExitCode> {
+async fn serve(
+    node: &Node,
+    config: &Config,
+    listeners: Listeners,
+    material: Material,
+) -> anyhow::Result<ExitCode> {
     let (stop, stopping) = watch::channel(false);
     let mut servers = JoinSet::new();
-    for (listener, routes) in listeners.with_routes(node, material.outgoing()) {
+    for (listener, routes) in listeners.with_routes(node, config, &material.outgoing()) {
         serve_at(listener, routes, &material, stopping.clone(), &mut servers);
     }
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;

@@ -50,7 +50,7 @@ impl Cli {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stillpoint"));
         let inherited = std::env::vars_os().map(|(name, _)| name);
         for name in inherited.filter(|name| {
-            ["CONSUL_", "NOMAD_", "STILLPOINT_"]
+            ["CONSUL_", "NOMAD_", "QDRANT_", "STILLPOINT_"]
                 .iter()
                 .any(|prefix| name.to_string_lossy().starts_with(prefix))
         }) {

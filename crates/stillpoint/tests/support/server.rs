@@ -11,6 +11,10 @@ pub(crate) struct Server {
     pub(crate) cli: Cli,
     /// `host:port` of Consul's API.
     pub(crate) consul: String,
+    /// `host:port` of Qdrant's REST API.
+    pub(crate) qdrant: String,
+    /// `host:port` of Qdrant's gRPC API.
+    pub(crate) qdrant_grpc: String,
     /// `host:port` of the native API.
     pub(crate) native: String,
     /// What it says about access control.
@@ -22,10 +26,28 @@ pub(crate) struct Server {
 impl Server {
     /// Starts with this configuration, in the directory of `cli`, and returns once it serves.
     pub(crate) fn start(cli: Cli, configuration: &str) -> Server {
-        let (child, talk) = spawn(Server::command(&cli, configuration));
+        Server::start_with(cli, configuration, &[])
+    }
+
+    /// The same, with these arguments besides.
+    pub(crate) fn start_with(cli: Cli, configuration: &str, arguments: &[&str]) -> Server {
+        let mut command = Server::command(&cli, configuration);
+        command.args(arguments);
+        let (child, talk) = spawn(command);
         let empty = String::new;
-        let mut server = Server { cli, consul: empty(), native: empty(), acl: empty(), child, talk };
+        let mut server = Server {
+            cli,
+            consul: empty(),
+            qdrant: empty(),
+            qdrant_grpc: empty(),
+            native: empty(),
+            acl: empty(),
+            child,
+            talk,
+        };
         server.consul = server.address_of("consul");
+        server.qdrant = server.address_of("qdrant");
+        server.qdrant_grpc = server.address_of("qdrant-grpc");
         server.native = server.address_of("native");
         server.acl = server.hear("  acl ");
         server
@@ -40,6 +62,7 @@ impl Server {
         cli.write("stillpoint.toml", configuration.as_bytes());
         let mut command = cli.command(&["server", "--config", "stillpoint.toml"]);
         command.args(["--consul", consul, "--nomad", "127.0.0.1:0", "--native", native]);
+        command.args(["--qdrant", "127.0.0.1:0", "--qdrant-grpc", "127.0.0.1:0"]);
         command
     }
 

@@ -17,11 +17,11 @@ use crate::nomad::reply::{continue_at, json};
 
 pub(super) async fn list(params: Params, Extension(query): Extension<Query>, caller: Caller) -> Reply {
     let with_meta = flag(&query, "meta")?;
-    if query.filled("filter").is_some() || query.filled("reverse").is_some() {
-        return Err(Failure::unserved("Stillpoint serves no filter and no other order of jobs"));
+    if query.filled("filter").is_some() {
+        return Err(Failure::unserved("Stillpoint serves no filter of jobs"));
     }
     let (namespace, prefix) = (params.namespace.clone(), params.prefix.clone());
-    let (mut headers, found) = read(&caller, params.read, move |view, may| {
+    let (mut headers, mut found) = read(&caller, params.read, move |view, may| {
         may.namespace(&namespace, ListJobs)?;
         let namespace = Some(namespace.as_str()).filter(|namespace| *namespace != "*");
         let Answer { index, value } = jobs::jobs(view, namespace, &prefix)?;
@@ -30,7 +30,6 @@ pub(super) async fn list(params: Params, Extension(query): Extension<Query>, cal
     })
     .await?;
     let token = |listed: &Listed| format!("{}.{}", listed.job.namespace, listed.job.id);
-    let mut found = found;
     found.sort_by_key(token);
     let (found, next) = params.page(found, token);
     continue_at(&mut headers, next.as_deref());

@@ -1,21 +1,21 @@
 //! The blocks of the tar: made as Go's `archive/tar` makes them, parsed as liberally as it parses them.
 //!
-//! Only what three regular files need is understood; everything else is refused by the reader.
+//! Only what all our archives need is here; what an entry may be is each reader's business.
 
 /// Tar counts in these.
-pub(super) const BLOCK_BYTES: usize = 512;
+pub(crate) const BLOCK_BYTES: usize = 512;
 
 /// One block.
-pub(super) type Block = [u8; BLOCK_BYTES];
+pub(crate) type Block = [u8; BLOCK_BYTES];
 
 /// Largest size that eleven octal digits hold; from 8 GiB on a PAX record carries it.
-const OCTAL_MAX: u64 = (1 << 33) - 1;
+pub(crate) const OCTAL_MAX: u64 = (1 << 33) - 1;
 
-pub(super) const REGULAR: u8 = b'0';
+pub(crate) const REGULAR: u8 = b'0';
 /// How tars older than POSIX mark a regular file.
-pub(super) const REGULAR_OLD: u8 = 0;
+pub(crate) const REGULAR_OLD: u8 = 0;
 /// The records that follow are about the next entry.
-pub(super) const PAX: u8 = b'x';
+pub(crate) const PAX: u8 = b'x';
 
 /// What is wrong with a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +51,7 @@ impl HeaderFault {
 }
 
 /// The blocks that announce a regular file: one, or three when its size needs an extended record.
-pub(super) fn file_header(name: &str, bytes: u64, mtime_s: u64) -> Vec<u8> {
+pub(crate) fn file_header(name: &str, bytes: u64, mtime_s: u64) -> Vec<u8> {
     if bytes <= OCTAL_MAX {
         return header_block(name, 0o600, bytes, mtime_s, REGULAR).to_vec();
     }
@@ -64,12 +64,12 @@ pub(super) fn file_header(name: &str, bytes: u64, mtime_s: u64) -> Vec<u8> {
 }
 
 /// Zero bytes that fill the last block of `bytes` bytes.
-pub(super) fn padding(bytes: u64) -> usize {
+pub(crate) fn padding(bytes: u64) -> usize {
     (bytes.wrapping_neg() % BLOCK_BYTES as u64) as usize
 }
 
 /// The largest time a header can carry: the year 2242.
-pub(super) const MTIME_S_MAX: u64 = OCTAL_MAX;
+pub(crate) const MTIME_S_MAX: u64 = OCTAL_MAX;
 
 /// `27 size=1234567890123456\n`, the leading number being the length of the whole record.
 fn size_record(bytes: u64) -> String {
@@ -100,13 +100,13 @@ fn header_block(name: &str, mode: u64, bytes: u64, mtime_s: u64, kind: u8) -> Bl
 }
 
 /// Octal digits to the width of the field, closed by a zero byte.
-fn put_octal(field: &mut [u8], value: u64) {
+pub(crate) fn put_octal(field: &mut [u8], value: u64) {
     let digits = field.len() - 1;
     field[..digits].copy_from_slice(format!("{value:0digits$o}").as_bytes());
 }
 
 /// The sum of all bytes with the checksum itself taken as spaces, unsigned and, as old tars did it, signed.
-fn checksums(block: &Block) -> (u64, i64) {
+pub(crate) fn checksums(block: &Block) -> (u64, i64) {
     let bytes =
         block.iter().enumerate().map(|(at, byte)| if (148..156).contains(&at) { b' ' } else { *byte });
     bytes
@@ -115,14 +115,14 @@ fn checksums(block: &Block) -> (u64, i64) {
 
 /// What matters of a header.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) name: Vec<u8>,
-    pub(super) bytes: u64,
-    pub(super) kind: u8,
+pub(crate) struct Header {
+    pub(crate) name: Vec<u8>,
+    pub(crate) bytes: u64,
+    pub(crate) kind: u8,
 }
 
 /// Parses a block that is not zero, of any of the dialects that Go reads.
-pub(super) fn parse(block: &Block) -> Result<Header, HeaderFault> {
+pub(crate) fn parse(block: &Block) -> Result<Header, HeaderFault> {
     let sum = number(&block[148..156]).ok_or(HeaderFault::Checksum)?;
     let (unsigned, signed) = checksums(block);
     if sum != unsigned && i64::try_from(sum) != Ok(signed) {
@@ -148,13 +148,13 @@ pub(super) fn parse(block: &Block) -> Result<Header, HeaderFault> {
 
 /// Extended records that change what the next header says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Records {
-    pub(super) bytes: Option<u64>,
-    pub(super) name: Option<Vec<u8>>,
+pub(crate) struct Records {
+    pub(crate) bytes: Option<u64>,
+    pub(crate) name: Option<Vec<u8>>,
 }
 
 /// Parses the content of an extended header.
-pub(super) fn parse_records(mut rest: &[u8]) -> Result<Records, HeaderFault> {
+pub(crate) fn parse_records(mut rest: &[u8]) -> Result<Records, HeaderFault> {
     let mut records = Records::default();
     while !rest.is_empty() {
         let space = rest.iter().position(|byte| *byte == b' ').ok_or(HeaderFault::Record)?;
@@ -185,7 +185,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 }
 
 /// A number that is not negative.
-fn number(field: &[u8]) -> Option<u64> {
+pub(crate) fn number(field: &[u8]) -> Option<u64> {
     signed_number(field).and_then(|value| u64::try_from(value).ok())
 }
 
@@ -215,7 +215,7 @@ fn octal(field: &[u8]) -> Option<u64> {
 }
 
 /// What precedes the first zero byte.
-fn text(field: &[u8]) -> &[u8] {
+pub(crate) fn text(field: &[u8]) -> &[u8] {
     let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
     &field[..end]
 }

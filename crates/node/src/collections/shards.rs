@@ -1,0 +1,407 @@
+//! The shards that this node holds: opened and closed as the control state says, led where the control group is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use groups::{Group, Log, Member, Network, NodeId, Setup, Timing};
+use points::{Keeper, Options, Shard};
+use records::qdrant;
+use tokio::sync::{RwLock, watch};
+use uuid::Uuid;
+
+use super::directory::Described;
+use super::machine::ShardMachine;
+use crate::error::{self, Error, Kind, Result, blocking};
+
+/// How long a request waits for a shard that is being opened or has no leader.
+pub(crate) const READY: Duration = Duration::from_secs(10);
+
+/// A log is cut after so many entries; opening it reads what is left.
+const LOG_ENTRIES: u64 = 5_000;
+
+/// And kept so long for replicas that were away.
+const LOG_ENTRIES_KEPT: u64 = 1_000;
+
+/// A log is also cut after so many bytes.
+const LOG_BYTES: u64 = 256 << 20;
+
+/// Shards opened at the same time.
+const OPENED_AT_ONCE: usize = 4;
+
+/// Names a shard on this node.
+pub(crate) type Key = (Uuid, u32);
+
+/// A shard that is open here.
+pub(crate) struct Hosted {
+    pub(crate) group: Group<ShardMachine>,
+    machine: Arc<ShardMachine>,
+    /// Held shared by what changes points by id, alone by what looks at them first.
+    pub(crate) gate: RwLock<()>,
+    /// The entry up to which the log is being cut.
+    cutting: Mutex<Option<u64>>,
+    /// The revision of the collection whose settings it has.
+    revision: Mutex<u64>,
+    /// Whether its indexes were compared with the collection's since this node leads.
+    pub(crate) compared: AtomicBool,
+}
+
+impl Hosted {
+    pub(crate) fn shard(&self) -> &Arc<Shard> {
+        self.machine.shard()
+    }
+
+    /// Shortens a log that has grown by more than [`LOG_BYTES`]: first a snapshot point is asked for, and when it
+    /// is there, what it covers goes.
+    async fn cut_log(&self, status: &groups::Status) -> Result<()> {
+        let cutting = *self.cutting.lock().expect("no panic while held");
+        if let Some(index) = cutting {
+            if status.snapshot.is_some_and(|snapshot| snapshot.index >= index) {
+                *self.cutting.lock().expect("no panic while held") = None;
+                self.group.purge(index).await?;
+            }
+        } else if self.machine.logged_bytes() > LOG_BYTES {
+            self.machine.cut();
+            *self.cutting.lock().expect("no panic while held") = status.applied.map(|applied| applied.index);
+            self.group.trigger_snapshot().await?;
+        }
+        Ok(())
+    }
+}
+
+enum Slot {
+    Open(Arc<Hosted>),
+    /// Opening failed, and why.
+    Failed(String),
+}
+
+/// The shards that this node holds.
+pub(crate) struct Shards {
+    dir: PathBuf,
+    spool: PathBuf,
+    node: NodeId,
+    seed: u64,
+    timing: Timing,
+    network: Arc<dyn Network>,
+    keeper: Keeper,
+    slots: Mutex<HashMap<Key, Slot>>,
+    /// Raised after each change of `slots`.
+    changes: watch::Sender<u64>,
+    /// Ends when nobody opens or closes shards any more.
+    supervisor: Mutex<Option<tokio::task::JoinHandle<()>>>,
+}
+
+impl Shards {
+    pub(crate) fn new(
+        data_dir: &Path,
+        node: NodeId,
+        seed: u64,
+        timing: &Timing,
+        network: Arc<dyn Network>,
+    ) -> Shards {
+        let timing = Timing { snapshot_after: LOG_ENTRIES, keep: LOG_ENTRIES_KEPT, ..timing.clone() };
+        Shards {
+            dir: data_dir.join("points"),
+            spool: data_dir.to_owned(),
+            node,
+            seed,
+            timing,
+            network,
+            keeper: Keeper::new(0),
+            slots: Mutex::default(),
+            changes: watch::Sender::new(0),
+            supervisor: Mutex::default(),
+        }
+    }
+
+    /// Remembers who opens and closes shards, to end after it.
+    pub(crate) fn start(&self, supervisor: tokio::task::JoinHandle<()>) {
+        *self.supervisor.lock().expect("no panic while held") = Some(supervisor);
+    }
+
+    fn slots(&self) -> MutexGuard<'_, HashMap<Key, Slot>> {
+        self.slots.lock().expect("no panic while held")
+    }
+
+    /// An open shard; `Unavailable` with the reason if it cannot be opened, or is not in time.
+    pub(crate) async fn get(&self, key: Key) -> Result<Arc<Hosted>> {
+        let mut changes = self.changes.subscribe();
+        let wait = async {
+            loop {
+                changes.borrow_and_update();
+                match self.slots().get(&key) {
+                    Some(Slot::Open(hosted)) => return Ok(Arc::clone(hosted)),
+                    Some(Slot::Failed(why)) => return Err(unavailable(key.1, why)),
+                    None => {}
+                }
+                if changes.changed().await.is_err() {
+                    return Err(unavailable(key.1, "the node is shutting down"));
+                }
+            }
+        };
+        let late = |_| Err(unavailable(key.1, "it is being opened"));
+        tokio::time::timeout(READY, wait).await.unwrap_or_else(late)
+    }
+
+    /// An open shard, if it is open right now; why not, if opening failed.
+    pub(crate) fn look(&self, key: Key) -> Result<Option<Arc<Hosted>>> {
+        match self.slots().get(&key) {
+            Some(Slot::Open(hosted)) => Ok(Some(Arc::clone(hosted))),
+            Some(Slot::Failed(why)) => Err(unavailable(key.1, why)),
+            None => Ok(None),
+        }
+    }
+
+    /// All open shards.
+    pub(crate) fn all(&self) -> Vec<(Key, Arc<Hosted>)> {
+        let open = |(key, slot): (&Key, &Slot)| match slot {
+            Slot::Open(hosted) => Some((*key, Arc::clone(hosted))),
+            Slot::Failed(_) => None,
+        };
+        self.slots().iter().filter_map(open).collect()
+    }
+
+    /// The shard whose group has this name.
+    pub(crate) fn of_group(&self, name: &str) -> Option<Arc<Hosted>> {
+        let (generation, id) = name.strip_prefix("qdrant/")?.split_once('/')?;
+        self.look((generation.parse().ok()?, id.parse().ok()?)).ok().flatten()
+    }
+
+    /// Opens what is wanted here and not open, closes what is not wanted, and passes settings on. What failed
+    /// is tried again only if `again`.
+    pub(crate) async fn reconcile(&self, wanted: &BTreeMap<Key, Wanted>, members: &[Member], again: bool) {
+        let unwanted: Vec<Key> =
+            self.slots().keys().filter(|key| !wanted.contains_key(key)).copied().collect();
+        for key in unwanted {
+            self.drop_shard(key).await;
+        }
+        let mut opening = FuturesUnordered::new();
+        for (key, shard) in wanted {
+            match self.slots().get(key) {
+                Some(Slot::Failed(_)) if !again => continue,
+                Some(Slot::Open(_)) => continue,
+                _ => {}
+            }
+            if opening.len() >= OPENED_AT_ONCE {
+                opening.next().await;
+            }
+            opening.push(self.open_into(*key, shard, members));
+        }
+        while opening.next().await.is_some() {}
+        for (key, shard) in wanted {
+            if let Ok(Some(hosted)) = self.look(*key)
+                && let Err(error) = configure(&hosted, &shard.collection).await
+            {
+                tracing::warn!(%error, shard = %group_name(*key), "change the settings of a shard");
+            }
+        }
+    }
+
+    async fn open_into(&self, key: Key, shard: &Wanted, members: &[Member]) {
+        let slot = match self.open(key, shard, members).await {
+            Ok(hosted) => Slot::Open(Arc::new(hosted)),
+            Err(error) => {
+                tracing::error!(%error, shard = %group_name(key), "open a shard");
+                Slot::Failed(error.to_string())
+            }
+        };
+        self.slots().insert(key, slot);
+        self.changes.send_modify(|changes| *changes += 1);
+    }
+
+    async fn open(&self, key: Key, wanted: &Wanted, members: &[Member]) -> Result<Hosted> {
+        let dir = self.dir_of(key);
+        let options = Options {
+            dir: dir.join("shard"),
+            config: wanted.collection.config.to_edge_config(),
+            flush_interval: Duration::from_secs(
+                wanted.collection.config.optimizer_config.flush_interval_sec.max(1),
+            ),
+            keeper: self.keeper.clone(),
+        };
+        let (log, shard) = blocking(move || open_files(&dir, options)).await?;
+        let machine = Arc::new(ShardMachine::new(Arc::clone(&shard)));
+        let setup = Setup {
+            node: self.node,
+            name: group_name(key),
+            timing: self.timing.clone(),
+            spool: self.spool.clone(),
+            seed: self.seed,
+        };
+        let group = match Group::open(setup, log, Arc::clone(&machine), Arc::clone(&self.network)).await {
+            Ok(group) => group,
+            Err(error) => {
+                blocking(move || Ok(shard.close()?)).await?;
+                return Err(error.into());
+            }
+        };
+        let founder = wanted.nodes.iter().min() == Some(&self.node.0);
+        if founder && group.status().members.is_empty() {
+            let voters = members.iter().filter(|member| wanted.nodes.contains(&member.id.0));
+            group.initialize(voters.cloned().collect()).await?;
+        }
+        Ok(Hosted {
+            group,
+            machine,
+            gate: RwLock::default(),
+            cutting: Mutex::default(),
+            revision: Mutex::new(wanted.collection.record.revision),
+            compared: AtomicBool::new(false),
+        })
+    }
+
+    /// Closes a shard and removes its files.
+    async fn drop_shard(&self, key: Key) {
+        self.close(key).await;
+        let dir = self.dir_of(key);
+        let removed = blocking(move || {
+            remove(&dir)?;
+            // Succeeds with the last shard of its generation.
+            drop(fs::remove_dir(dir.parent().expect("a shard lies in its generation's directory")));
+            Ok(())
+        });
+        if let Err(error) = removed.await {
+            tracing::warn!(%error, shard = %group_name(key), "remove a shard; the next start tries again");
+        }
+    }
+
+    async fn close(&self, key: Key) {
+        let slot = self.slots().remove(&key);
+        self.changes.send_modify(|changes| *changes += 1);
+        let Some(Slot::Open(hosted)) = slot else { return };
+        hosted.group.shutdown().await;
+        let shard = Arc::clone(hosted.shard());
+        if let Err(error) = blocking(move || Ok(shard.close()?)).await {
+            tracing::error!(%error, shard = %group_name(key), "close a shard");
+        }
+    }
+
+    /// Removes what no shard of `wanted` needs. Only sound once this node has applied all that its log held at
+    /// start: a power cut may have taken a suffix from the control state, and with it a collection.
+    pub(crate) async fn remove_leftovers(&self, wanted: &BTreeMap<Key, Wanted>) -> Result<()> {
+        let dir = self.dir.clone();
+        let wanted: Vec<PathBuf> = wanted.keys().map(|key| self.dir_of(*key)).collect();
+        blocking(move || {
+            for generation in list(&dir)? {
+                for shard in list(&generation)? {
+                    if !wanted.contains(&shard) {
+                        tracing::info!(dir = %shard.display(), "remove what is left of a shard");
+                        remove(&shard)?;
+                    }
+                }
+                if list(&generation)?.is_empty() {
+                    remove(&generation)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// What is to be looked after from time to time: groups that stopped are closed, to be opened again; long
+    /// logs are cut; leadership goes where the control group is led.
+    pub(crate) async fn look_after(&self, control: Option<NodeId>) {
+        for (key, hosted) in self.all() {
+            let status = hosted.group.status();
+            if let Err(why) = &status.running {
+                tracing::error!(%why, shard = %group_name(key), "a shard's group stopped; opening it again");
+                self.close(key).await;
+                continue;
+            }
+            if let Err(error) = hosted.cut_log(&status).await {
+                tracing::warn!(%error, shard = %group_name(key), "cut the log of a shard");
+            }
+            if !hosted.group.is_leader() {
+                hosted.compared.store(false, Ordering::Relaxed);
+                continue;
+            }
+            if let Some(control) = control.filter(|control| *control != self.node)
+                && status.members.is_voter(control)
+                && let Err(error) = hosted.group.transfer_leader(control).await
+            {
+                tracing::debug!(%error, shard = %group_name(key), "hand over a shard; trying again");
+            }
+        }
+    }
+
+    /// Closes everything.
+    pub(crate) async fn shutdown(&self) {
+        let supervisor = self.supervisor.lock().expect("no panic while held").take();
+        if let Some(supervisor) = supervisor
+            && let Err(error) = supervisor.await
+        {
+            tracing::error!(%error, "the supervisor of shards");
+        }
+        let keys: Vec<Key> = self.slots().keys().copied().collect();
+        for key in keys {
+            self.close(key).await;
+        }
+    }
+
+    fn dir_of(&self, (generation, id): Key) -> PathBuf {
+        self.dir.join(generation.to_string()).join(id.to_string())
+    }
+}
+
+/// A shard that this node should hold.
+pub(crate) struct Wanted {
+    pub(crate) nodes: Vec<u64>,
+    pub(crate) collection: Arc<Described>,
+}
+
+fn group_name((generation, id): Key) -> String {
+    qdrant::Shard { id, generation, nodes: Vec::new() }.group()
+}
+
+fn unavailable(id: u32, why: &str) -> Error {
+    Error::new(Kind::Unavailable, format!("shard {id} is not available: {why}"))
+}
+
+fn open_files(dir: &Path, options: Options) -> Result<(Log, Arc<Shard>)> {
+    let new = !dir.exists();
+    fs::create_dir_all(dir).map_err(error::io("make the directory of a shard"))?;
+    let log = Log::open(&dir.join("log")).map_err(groups::Error::from)?;
+    let shard = Shard::open(options)?;
+    if new {
+        // The shard's directory, its generation's, that of all, and the data directory.
+        for made in dir.ancestors().take(4) {
+            let synced = File::open(made).and_then(|made| made.sync_all());
+            synced.map_err(error::io("sync the directory of a shard"))?;
+        }
+    }
+    Ok((log, shard))
+}
+
+async fn configure(hosted: &Hosted, collection: &Described) -> Result<()> {
+    let revision = collection.record.revision;
+    if *hosted.revision.lock().expect("no panic while held") == revision {
+        return Ok(());
+    }
+    let (shard, config) = (Arc::clone(hosted.shard()), collection.config.to_edge_config());
+    blocking(move || Ok(shard.configure(config)?)).await?;
+    *hosted.revision.lock().expect("no panic while held") = revision;
+    Ok(())
+}
+
+fn list(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
+    };
+    entries.map_err(error::io("list the directories of shards"))
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(error::io("remove the directory of a shard")(error))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,107 @@
+//! Keeps this node's shards as the control state wants them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use points::engine::{FieldIndexOperations, PayloadFieldSchema, UpdateOperation};
+use points::{Operation, Reply};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::directory::{Described, Directory};
+use super::shards::Hosted;
+use super::write::create_index;
+use crate::error::{Result, blocking};
+use crate::node::Node;
+
+/// How often shards are looked after.
+const TICK: Duration = Duration::from_millis(500);
+
+/// After so many ticks what could not be opened is tried again.
+const TICKS_UNTIL_AGAIN: u64 = 20;
+
+impl Node {
+    /// Runs until the node shuts down.
+    pub(crate) async fn supervise_shards(self) {
+        let mut closing = self.closing();
+        let mut directory = self.watch_directory();
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let log_at_start = self.status().last_log;
+        let (mut swept, mut tick) = (false, 0);
+        loop {
+            let seen: Arc<Directory> = Arc::clone(&directory.borrow_and_update());
+            let wanted = seen.wanted(self.id());
+            let members = self.status().members.everyone().to_vec();
+            self.shards().reconcile(&wanted, &members, tick % TICKS_UNTIL_AGAIN == 0).await;
+            if !swept && self.status().applied.map(|applied| applied.index) >= log_at_start {
+                // What is applied by now may already be more than what was seen.
+                let wanted = self.directory().wanted(self.id());
+                swept = match self.shards().remove_leftovers(&wanted).await {
+                    Ok(()) => true,
+                    Err(error) => {
+                        tracing::warn!(%error, "remove what is left of shards; trying again");
+                        false
+                    }
+                };
+            }
+            self.compare_indexes(&seen).await;
+            tokio::select! {
+                _ = closing.wait_for(|closing| *closing) => return,
+                _ = directory.changed() => continue,
+                _ = ticks.tick() => tick += 1,
+            }
+            let control = self.group().leader().map(|leader| leader.id);
+            self.shards().look_after(control).await;
+        }
+    }
+
+    /// Gives shards that this node came to lead the indexes that their collection has and they don't: whoever was
+    /// about to may have died in between.
+    async fn compare_indexes(&self, directory: &Directory) {
+        for collection in directory.collections.values() {
+            for key in collection.keys() {
+                let Ok(Some(hosted)) = self.shards().look(key) else { continue };
+                if !hosted.group.is_leader() || hosted.compared.load(Ordering::Relaxed) {
+                    continue;
+                }
+                match complete(&hosted, collection).await {
+                    Ok(()) => hosted.compared.store(true, Ordering::Relaxed),
+                    Err(error) => tracing::debug!(%error, "compare the indexes of a shard; trying again"),
+                }
+            }
+        }
+    }
+}
+
+async fn complete(hosted: &Hosted, collection: &Described) -> Result<()> {
+    hosted.group.confirm().await?;
+    let shard = hosted.shard().live();
+    let info = blocking(move || Ok(shard.info().map_err(points::Error::from)?)).await?;
+    for (field, schema) in &collection.schema {
+        let has = info.payload_schema.iter().find(|(key, _)| key.to_string() == *field);
+        if has.is_none_or(|(_, has)| !is_of(has, schema)) {
+            propose(hosted, create_index(field, schema)?).await?;
+        }
+    }
+    for field in info.payload_schema.into_keys() {
+        if !collection.schema.contains_key(&field.to_string()) {
+            propose(hosted, FieldIndexOperations::DeleteIndex(field)).await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_of(has: &points::engine::PayloadIndexInfo, schema: &PayloadFieldSchema) -> bool {
+    let schema = points::engine::PayloadIndexInfo::new(schema.clone(), has.points);
+    schema.data_type == has.data_type && (schema.params.is_none() || schema.params == has.params)
+}
+
+async fn propose(hosted: &Hosted, operation: FieldIndexOperations) -> Result<()> {
+    let entry = Operation::new(UpdateOperation::FieldIndexOperation(operation))?.encode();
+    let (_, reply) = hosted.group.propose(entry).await?;
+    match Reply::decode(&reply)? {
+        Reply::Done => Ok(()),
+        Reply::Refused(error) => Err(error.into()),
+    }
+}

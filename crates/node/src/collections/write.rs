@@ -1,0 +1,115 @@
+//! Changes of points: checked, split by shard, resolved to ids, and logged by each shard's group.
+
+use futures_util::future::join_all;
+use points::engine::{CreateIndex, FieldIndexOperations, JsonPath, PayloadFieldSchema, UpdateOperation};
+use points::{Operation, Reply, Update};
+use records::qdrant::Command;
+
+use super::Updated;
+use super::read::Collection;
+use super::shards::{Hosted, Key};
+use crate::error::{Error, Kind, Result, blocking, to_the_end};
+use crate::node::Node;
+
+impl Collection {
+    /// Makes one change. When this returns it is durable on a quorum of every shard concerned, and can be read.
+    ///
+    /// An error of one shard, or over one of several points, does not take back what the others did.
+    pub async fn update(&self, update: Update) -> Result<Updated> {
+        if !update.only_removes() {
+            self.node.check_points_disk()?;
+        }
+        update.check(&self.described.config.params)?;
+        let parts = self.described.ring.split(update);
+        let parts = parts.into_iter().filter_map(|(id, part)| Some((self.key(id)?, part)));
+        let (node, parts): (_, Vec<_>) = (self.node.clone(), parts.collect());
+        to_the_end(async move {
+            let changes = parts.into_iter().map(|(key, part)| change(&node, key, part));
+            last(join_all(changes).await)
+        })
+        .await
+    }
+
+    /// Indexes a field of the payload. On return every shard has the index.
+    pub async fn create_index(&self, field: &str, schema: PayloadFieldSchema) -> Result<Updated> {
+        self.node.check_points_disk()?;
+        let operation = create_index(field, &schema)?;
+        let schema = serde_json::to_string(&schema).expect("a schema is plain data");
+        let (uuid, field) = (self.described.record.uuid, field.to_owned());
+        self.index(Command::SetIndex { uuid, field, schema }, operation).await
+    }
+
+    /// Drops the index of a field; without one, does nothing.
+    pub async fn delete_index(&self, field: &str) -> Result<Updated> {
+        let operation = FieldIndexOperations::DeleteIndex(path(field)?);
+        let (uuid, field) = (self.described.record.uuid, field.to_owned());
+        self.index(Command::DropIndex { uuid, field }, operation).await
+    }
+
+    /// First the collection's schema, then every shard: whoever leads a shard next compares the two.
+    async fn index(&self, command: Command, operation: FieldIndexOperations) -> Result<Updated> {
+        let operation = Operation::new(UpdateOperation::FieldIndexOperation(operation))?.encode();
+        let (node, keys): (_, Vec<_>) = (self.node.clone(), self.described.keys().collect());
+        to_the_end(async move {
+            node.change_collections(command).await?;
+            let changes = keys.into_iter().map(|key| {
+                let (node, operation) = (node.clone(), operation.clone());
+                async move {
+                    let hosted = node.ready_shard(key).await?;
+                    let _gate = hosted.gate.read().await;
+                    propose(&hosted, vec![operation]).await
+                }
+            });
+            last(join_all(changes).await)
+        })
+        .await
+    }
+}
+
+pub(super) fn create_index(field: &str, schema: &PayloadFieldSchema) -> Result<FieldIndexOperations> {
+    let (field_name, field_schema) = (path(field)?, Some(schema.clone()));
+    Ok(FieldIndexOperations::CreateIndex(CreateIndex { field_name, field_schema }))
+}
+
+fn path(field: &str) -> Result<JsonPath> {
+    field.parse().map_err(|()| Error::new(Kind::Invalid, format!("Invalid json path: '{field}'")))
+}
+
+/// The highest of the numbers, or the first error.
+fn last(parts: Vec<Result<u64>>) -> Result<Updated> {
+    let numbers = parts.into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(Updated { operation_id: numbers.into_iter().max().unwrap_or(0) })
+}
+
+async fn change(node: &Node, key: Key, update: Update) -> Result<u64> {
+    let hosted = node.ready_shard(key).await?;
+    if update.depends_on_state() {
+        let _gate = hosted.gate.write().await;
+        // What timed out before may have been logged since.
+        hosted.group.confirm().await?;
+        let shard = hosted.shard().live();
+        let entries = blocking(move || Ok(update.resolve(&shard)?)).await?;
+        propose(&hosted, entries).await
+    } else {
+        let _gate = hosted.gate.read().await;
+        let entries = update.resolve(&hosted.shard().live())?;
+        propose(&hosted, entries).await
+    }
+}
+
+/// Logs the entries in order; the number of the last one. A refusal keeps none of the others from being made.
+async fn propose(hosted: &Hosted, entries: Vec<bytes::Bytes>) -> Result<u64> {
+    let mut number = hosted.group.status().applied.map_or(0, |applied| applied.index);
+    let mut refused = None;
+    for entry in entries {
+        let (position, reply) = hosted.group.propose(entry).await?;
+        number = position.index;
+        if let Reply::Refused(error) = Reply::decode(&reply)? {
+            refused.get_or_insert(error);
+        }
+    }
+    match refused {
+        None => Ok(number),
+        Some(error) => Err(error.into()),
+    }
+}

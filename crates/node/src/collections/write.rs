@@ -92,7 +92,8 @@ async fn change(node: &Node, key: Key, update: Update) -> Result<u64> {
         propose(&hosted, entries).await
     } else {
         let _gate = hosted.gate.read().await;
-        let entries = update.resolve(&hosted.shard().live()?)?;
+        let shard = hosted.shard().live()?;
+        let entries = update.resolve(&shard)?;
         propose(&hosted, entries).await
     }
 }

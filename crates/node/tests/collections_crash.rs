@@ -79,7 +79,7 @@ async fn the_child_that_is_killed() {
         create(&node, "c", json!({"vectors": {"size": 4, "distance": "Dot"}, "shard_number": 2})).await;
     }
     let c = node.collection("c").await.unwrap();
-    let mut batch = ids(&c).await.into_iter().last().map_or(0, |last| match last {
+    let mut batch = ids(&c).await.into_iter().next_back().map_or(0, |last| match last {
         PointId::NumId(last) => last / BATCH,
         PointId::Uuid(_) => unreachable!("no point has such an id"),
     });

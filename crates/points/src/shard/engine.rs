@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::operation::Operation;
 
 /// How many operation numbers are reserved at once. After a crash up to so many are passed over.
-const RESERVE: u64 = 1 << 14;
+const RESERVE: u64 = 1 << 12;
 
 /// The engine of one generation.
 pub(super) struct Engine {
@@ -108,6 +108,11 @@ impl Engine {
                 Ok(Err(Error::new(Kind::Internal, "the engine failed over this operation")))
             }
         }
+    }
+
+    /// Gives back the numbers that were not used. Nothing may be applied after it.
+    pub(super) fn give_back(&self) -> Result<()> {
+        self.generation.reserve(self.numbers.used)
     }
 
     fn take_number(&mut self) -> Result<()> {

@@ -321,10 +321,10 @@ impl Shard {
         drop(writer);
         self.keeper.remove(self);
         self.live.write().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(engine) = engine {
-            self.release(engine.into_parts().0);
-        }
-        synced
+        let Some(engine) = engine else { return synced };
+        let closed = synced.and_then(|()| engine.give_back());
+        self.release(engine.into_parts().0);
+        closed
     }
 
     fn release(&self, mut engine: Arc<EdgeShard>) {

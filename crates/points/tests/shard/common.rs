@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use points::engine::{
-    Distance, EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeShardRead, EdgeVectorParams, Filter,
-    HnswIndexConfig, PointId, ScrollRequest, VectorInternal, VectorStructInternal, WithPayloadInterface,
-    WithVector,
+    Distance, EdgeConfig, EdgeOptimizersConfig, EdgeShard, EdgeVectorParams, Filter, HnswIndexConfig,
+    PointId, ScrollRequest, VectorInternal, VectorStructInternal, WithPayloadInterface, WithVector,
 };
 use points::{Entry, Keeper, Operation, Options, Position, Reply, Shard, Status};
 

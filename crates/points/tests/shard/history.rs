@@ -37,10 +37,10 @@ enum Step {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 10, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_shard_holds_what_the_model_does(steps in prop::collection::vec(step(), 1..60)) {
+    fn a_shard_holds_what_the_model_does(steps in prop::collection::vec(step(), 1..50)) {
         run(&steps);
     }
 }

@@ -106,7 +106,7 @@ fn the_child_that_changes() {
         let change = change(number);
         apply(&shard, index, &change.operation());
         change.apply(&mut model);
-        if number % 16 == 0 {
+        if number.is_multiple_of(16) {
             shard.sync().unwrap();
         }
         say(&format!("acknowledged {}", numbers.len()));

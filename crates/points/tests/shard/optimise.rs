@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use points::engine::{EdgeConfig, EdgeShardRead, HnswIndexConfig};
+use points::engine::{EdgeConfig, HnswIndexConfig};
 use points::{Keeper, Status};
 use serde_json::{Map, Value, json};
 

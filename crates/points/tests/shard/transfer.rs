@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use points::engine::EdgeShardRead;
 use points::{Applied, Keeper, Kind, Position, Shard};
 
 use super::common::{agrees, apply, open, read, settle, wait};

@@ -1,4 +1,4 @@
-// Jobs as a genuine server stores and shows them: what was asked, the record, the answer.
+// Jobs as a genuine server stores and shows them: what was asked, the record, the answer; or why it refuses them.
 //
 //	go run -tags codegen_generated . jobs.json > ../../crates/dialects/tests/fixtures/nomad-jobs.json
 //
@@ -20,12 +20,14 @@ import (
 	"github.com/hashicorp/nomad/nomad/structs"
 )
 
-// sample is a job in its three forms; the record is in hexadecimal digits.
+// sample is a job in its three forms; the record is in hexadecimal digits. A job that is refused has an error alone.
 type sample struct {
-	Name   string
-	Job    json.RawMessage
-	Record string
-	Answer json.RawMessage
+	Name     string
+	Job      json.RawMessage
+	Error    string          `json:",omitempty"`
+	Warnings string          `json:",omitempty"`
+	Record   string          `json:",omitempty"`
+	Answer   json.RawMessage `json:",omitempty"`
 }
 
 func main() {
@@ -90,7 +92,7 @@ func (s *server) register(name string, text json.RawMessage) (sample, error) {
 	}
 	var reply structs.JobRegisterResponse
 	if err := s.RPC("Job.Register", request, &reply); err != nil {
-		return sample{}, err
+		return sample{Name: name, Job: text, Error: err.Error()}, nil
 	}
 	stored, err := s.State().JobByID(nil, job.Namespace, job.ID)
 	if err != nil {
@@ -99,6 +101,11 @@ func (s *server) register(name string, text json.RawMessage) (sample, error) {
 	stored = stored.Copy()
 	stored.Status, stored.SubmitTime = "", 0
 	stored.CreateIndex, stored.ModifyIndex, stored.JobModifyIndex = 0, 0, 0
+	for _, group := range stored.TaskGroups {
+		if group.Scaling != nil {
+			group.Scaling.ID, group.Scaling.CreateIndex, group.Scaling.ModifyIndex = "", 0, 0
+		}
+	}
 	var record, answer bytes.Buffer
 	if err := codec.NewEncoder(&record, structs.MsgpackHandle).Encode(stored); err != nil {
 		return sample{}, err
@@ -106,5 +113,8 @@ func (s *server) register(name string, text json.RawMessage) (sample, error) {
 	if err := codec.NewEncoder(&answer, structs.JsonHandleWithExtensions).Encode(stored); err != nil {
 		return sample{}, err
 	}
-	return sample{name, text, hex.EncodeToString(record.Bytes()), answer.Bytes()}, nil
+	return sample{
+		Name: name, Job: text, Warnings: reply.Warnings,
+		Record: hex.EncodeToString(record.Bytes()), Answer: answer.Bytes(),
+	}, nil
 }

@@ -41,9 +41,10 @@ func start() (*server, error) {
 	config.RPCAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}
 	config.SerfConfig.MemberlistConfig.BindAddr = "127.0.0.1"
 	config.SerfConfig.MemberlistConfig.BindPort = 0
-	no := false
+	yes, no := true, false
 	config.GetDefaultConsul().ServerAutoJoin = &no
-	config.GetDefaultVault().Enabled = &no
+	// Nothing is asked of it before something is placed.
+	config.GetDefaultVault().Enabled = &yes
 
 	catalog, settings := consul.NewMockCatalog(log), consul.NewMockConfigsAPI(log)
 	genuine, err := nomad.NewServer(config, catalog, func(string) consul.ConfigAPI { return settings })

@@ -1,6 +1,6 @@
 //! The faces of a node: one directory per foreign API, each a translation and nothing more.
 
-// Futures of handlers hold those of the node, and these those of its groups: deeper than 128 of them.
+// What a query awaits, down to the log, is nested deeper than the compiler looks by itself.
 #![recursion_limit = "256"]
 
 pub mod consul;

@@ -1,8 +1,8 @@
 //! Who may do what: whether access control is on, what the bearer of a secret may do in the Consul scope, and
 //! what of it a restore changes. For the Nomad scope see [`crate::nomad_access`].
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use groups::Role;
 use records::consul::acl::{self, Authorizer, Command, DefaultPolicy, ManagementToken, Unresolved};
@@ -12,9 +12,6 @@ use uuid::Uuid;
 use crate::error::Result;
 use crate::node::Node;
 use crate::secret::Secret;
-
-/// So many tokens are remembered with what they may do.
-const KNOWN_MAX: usize = 1_000;
 
 /// How access to the Consul scope is controlled. The tokens are the scope's own records: a restore replaces
 /// them with all the rest.
@@ -40,34 +37,6 @@ pub(crate) struct AccessMemory {
     expirations: BTreeMap<Scope, (u64, Option<u64>)>,
 }
 
-/// What tokens may do, as it was found last. To read the rules of a policy takes longer than to read a key.
-#[derive(Default)]
-pub(crate) struct Known(Mutex<Remembered>);
-
-#[derive(Default)]
-struct Remembered {
-    /// Of which image, and as of which change of tokens, policies and roles. Whatever an archive says, the
-    /// next change in its image has a higher index than all there is.
-    of: (Uuid, u64),
-    by_secret: HashMap<String, Arc<Authorizer>>,
-}
-
-impl Known {
-    fn get(&self, of: (Uuid, u64), secret: &str, now_ms: u64) -> Option<Arc<Authorizer>> {
-        let known = self.0.lock().expect("no panic while held");
-        let found = known.by_secret.get(secret).filter(|_| known.of == of)?;
-        found.is_valid(now_ms).then(|| Arc::clone(found))
-    }
-
-    fn put(&self, of: (Uuid, u64), secret: &str, authorizer: &Arc<Authorizer>) {
-        let mut known = self.0.lock().expect("no panic while held");
-        if known.of != of || known.by_secret.len() >= KNOWN_MAX {
-            *known = Remembered { of, ..Remembered::default() };
-        }
-        known.by_secret.insert(secret.to_owned(), Arc::clone(authorizer));
-    }
-}
-
 impl Node {
     /// What the bearer of `secret` may do, as `view`, one of the live generation, has it; the empty secret is that
     /// of the anonymous token. Everything, unless access is controlled.
@@ -76,12 +45,8 @@ impl Node {
             return Ok(Arc::new(Authorizer::unrestricted()));
         }
         let (of, now_ms) = ((view.state().live.image, acl::last_change(view)?), self.now_ms());
-        if let Some(authorizer) = self.known().get(of, secret, now_ms) {
-            return Ok(authorizer);
-        }
-        let authorizer = Arc::new(self.resolve(view, secret)?);
-        self.known().put(of, secret, &authorizer);
-        Ok(authorizer)
+        let is_valid = |authorizer: &Authorizer| authorizer.is_valid(now_ms);
+        self.known().recall(of, secret, is_valid, || self.resolve(view, secret))
     }
 
     /// The same as the records of `view` have it, whatever generation they are of, and remembering nothing.
@@ -209,33 +174,3 @@ const TOKEN_LACKS_RIGHT: &str =
 
 const BOOTSTRAP_OPEN: &str = "the archive knows of no ACL bootstrap: once restored, whoever comes first to /v1/acl/bootstrap gets \
      a management token";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn authorizer() -> Arc<Authorizer> {
-        Arc::new(Authorizer::unrestricted())
-    }
-
-    #[test]
-    fn what_is_known_holds_for_one_image_and_one_change() {
-        let (known, of) = (Known::default(), (Uuid::from_u128(1), 7));
-        known.put(of, "a", &authorizer());
-        assert!(known.get(of, "a", 0).is_some());
-        assert!(known.get(of, "b", 0).is_none());
-        assert!(known.get((of.0, 8), "a", 0).is_none());
-        assert!(known.get((Uuid::from_u128(2), 7), "a", 0).is_none());
-        known.put((of.0, 8), "b", &authorizer());
-        assert!(known.get((of.0, 8), "b", 0).is_some() && known.get((of.0, 8), "a", 0).is_none());
-    }
-
-    #[test]
-    fn no_more_than_so_many_are_known() {
-        let (known, of) = (Known::default(), (Uuid::from_u128(1), 7));
-        for number in 0..3 * KNOWN_MAX {
-            known.put(of, &number.to_string(), &authorizer());
-        }
-        assert!(known.0.lock().unwrap().by_secret.len() <= KNOWN_MAX);
-    }
-}

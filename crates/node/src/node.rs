@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex};
 use groups::{Group, Log, Member, Network, NodeId, Setup, Timing};
 use records::nomad::variables::HeldLock;
 use records::store::{Disk, DiskOptions, Store};
-use records::{Command, Op, Position, Records, Reply, Scope, View};
+use records::{Command, Op, Position, Records, Reply, Scope, View, consul, nomad};
 use serde::Serialize;
 use tokio::sync::{MutexGuard, watch};
 use uuid::Uuid;
 
-use crate::access::Known;
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemClock};
 #[cfg(feature = "qdrant")]
@@ -20,6 +19,7 @@ use crate::collections::{Directory, Shards};
 use crate::data_dir::{DataDir, Identity};
 use crate::digest::Digests;
 use crate::error::{self, Error, Kind, Result, blocking};
+use crate::known::Known;
 use crate::machine::{ControlMachine, Images};
 use crate::metrics::Metrics;
 use crate::peers::{NoPeers, Peers};
@@ -59,7 +59,8 @@ struct Inner {
     session_timers: Timers<String>,
     lock_timers: Timers<HeldLock>,
     digests: Digests,
-    known: Known,
+    known: Known<consul::acl::Authorizer>,
+    nomad_known: Known<nomad::acl::Authorizer>,
     #[cfg(feature = "qdrant")]
     shards: Shards,
     closing: watch::Sender<bool>,
@@ -192,6 +193,7 @@ impl Node {
                 known: Known::default(),
                 #[cfg(feature = "qdrant")]
                 shards,
+                nomad_known: Known::default(),
                 closing: watch::Sender::new(false),
             }),
         };
@@ -407,8 +409,12 @@ impl Node {
         &self.inner.digests
     }
 
-    pub(crate) fn known(&self) -> &Known {
+    pub(crate) fn known(&self) -> &Known<consul::acl::Authorizer> {
         &self.inner.known
+    }
+
+    pub(crate) fn nomad_known(&self) -> &Known<nomad::acl::Authorizer> {
+        &self.inner.nomad_known
     }
 
     pub(crate) fn measure_disk(&self) {

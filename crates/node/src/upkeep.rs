@@ -12,6 +12,7 @@ use crate::access::AccessMemory;
 use crate::blobs::Digest;
 use crate::error::Result;
 use crate::node::Node;
+use crate::root_keys::RekeyMemory;
 use crate::tasks::{TaskKind, TaskState};
 
 /// How often upkeep looks around.
@@ -35,6 +36,7 @@ struct Memory {
     /// When the state index stood where, oldest first.
     indexes: VecDeque<(u64, u64)>,
     access: AccessMemory,
+    rekeying: RekeyMemory,
 }
 
 impl Node {
@@ -73,6 +75,9 @@ impl Node {
         // That it fails is told, and keeps nothing else from being looked after.
         if let Err(error) = self.keep_access(&mut memory.access).await {
             tracing::warn!(%error, "look after access control; trying again");
+        }
+        if let Err(error) = self.keep_root_keys(&mut memory.rekeying).await {
+            tracing::warn!(%error, "look after root keys; trying again");
         }
         self.end_sessions().await?;
         self.end_locks().await?;

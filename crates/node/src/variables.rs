@@ -2,8 +2,7 @@
 
 use archive::nomad::Variable;
 use archive::state::Bytes;
-use aws_lc_rs::rand;
-use records::nomad::keyring::{self, Drawn, Items, Unreadable};
+use records::nomad::keyring::{self, Items, Unreadable};
 use records::nomad::variables::{self, HeldLock};
 use records::nomad::{self, Command};
 use records::{Op, Scope, View};
@@ -11,6 +10,7 @@ use uuid::Uuid;
 
 use crate::error::{Error, Kind, Result, blocking};
 use crate::node::Node;
+use crate::root_keys::{drawn, drawn_root_key};
 
 /// What came of renewing a lock.
 #[derive(Debug)]
@@ -73,15 +73,9 @@ impl Node {
         if nomad::is_initialized(view)? {
             return Ok(None);
         }
-        let root_key = Drawn {
-            key_id: Uuid::new_v4().to_string(),
-            key: drawn()?,
-            key_encryption_key: drawn()?,
-            nonce: drawn()?,
-        }
-        .root_key();
+        let root_key = Box::new(drawn_root_key()?);
         let cluster_id = Uuid::new_v4().to_string();
-        Ok(Some(Op::Nomad(Command::Initialize { root_key: Box::new(root_key), cluster_id })))
+        Ok(Some(Op::Nomad(Command::Initialize { root_key, cluster_id })))
     }
 
     /// Fails if there are variables in `image` that nobody could ever read, for want of their keys, and that is not
@@ -111,10 +105,4 @@ fn keys_missing(unreadable: &Unreadable) -> Error {
     );
     Error::new(Kind::Invalid, message)
         .hint("allow_missing_keys restores it all the same; these variables then stay unreadable")
-}
-
-fn drawn<const BYTES: usize>() -> Result<[u8; BYTES]> {
-    let mut bytes = [0; BYTES];
-    rand::fill(&mut bytes).map_err(|_| Error::new(Kind::Internal, "the system has no random bytes"))?;
-    Ok(bytes)
 }

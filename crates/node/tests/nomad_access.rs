@@ -50,7 +50,7 @@ async fn create(node: &Node, number: u8, kind: &str, expiration_ttl_ns: i64) {
     assert!(matches!(reply, Reply::Nomad(nomad::Reply::Acl { .. })), "{reply:?}");
 }
 
-fn resolve(node: &Node, secret: &str) -> Result<acl::Authorizer, Unresolved> {
+fn resolve(node: &Node, secret: &str) -> Result<Arc<acl::Authorizer>, Unresolved> {
     node.nomad_authorizer(&node.records().view(Scope::Nomad).unwrap(), secret)
 }
 

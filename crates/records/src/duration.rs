@@ -6,7 +6,7 @@ const NS_PER_S: u64 = 1_000_000_000;
 
 /// Nanoseconds that display as Go's `time.Duration` does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct GoDuration(pub(crate) i64);
+pub struct GoDuration(pub i64);
 
 impl fmt::Display for GoDuration {
     /// Follows `golang/go:src/time/time.go`.

@@ -27,6 +27,7 @@ mod view;
 mod wire;
 
 pub use command::{COMMAND_VERSION, Command, Commit, Document, Op, Refusal, Reply};
+pub use duration::GoDuration;
 pub use error::Error;
 pub use key::ID_BYTES_MAX;
 pub use machine::{Entry, Records};

@@ -5,6 +5,7 @@
 mod copy;
 mod cursor;
 mod encode;
+mod rewrite;
 mod time;
 mod token;
 mod value;
@@ -12,6 +13,7 @@ mod value;
 pub use copy::{CopyError, copy_value};
 pub use cursor::Cursor;
 pub use encode::Encoder;
+pub use rewrite::{rewrite_elements, rewrite_fields};
 pub use time::Time;
 pub use value::Value;
 

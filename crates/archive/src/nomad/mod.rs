@@ -6,7 +6,9 @@ pub mod kinds;
 
 mod acl;
 mod cluster;
+mod csi;
 mod jobs;
+mod scaling;
 mod variables;
 
 mod identity;
@@ -17,8 +19,10 @@ use std::io::Read;
 
 pub use acl::{AclPolicy, AclRole, AclToken, Capabilities, Choice, JobAcl, Namespace, PolicyLink, RoleLink};
 pub use cluster::{ClusterMetadata, NodePool, Preemption, SchedulerConfiguration};
+pub use csi::{CsiPlugin, JobDescription, JobDescriptions};
 pub use identity::identity;
 pub use jobs::{ChildrenSummary, GroupSummary, Job, JobSubmission, JobSummary, UpdateStrategy};
+pub use scaling::{JobScalingEvents, ScalingEvent, ScalingPolicy};
 pub use variables::{Blob, KeyInfo, RootKey, Variable, VariableLock, VariablesQuota, WrappedKey};
 
 /// The last index of a table: the same two fields as Consul's, in the same order.
@@ -37,6 +41,9 @@ pub(crate) fn decode(kind: u8, bytes: &[u8]) -> Result<Id, Fault> {
         kinds::JOB | kinds::JOB_VERSION => Job::decode(bytes).map(drop)?,
         kinds::JOB_SUMMARY => JobSummary::decode(bytes).map(drop)?,
         kinds::JOB_SUBMISSION => JobSubmission::decode(bytes).map(drop)?,
+        kinds::SCALING_POLICY => ScalingPolicy::decode(bytes).map(drop)?,
+        kinds::SCALING_EVENTS => JobScalingEvents::decode(bytes).map(drop)?,
+        kinds::CSI_PLUGIN => CsiPlugin::decode(bytes).map(drop)?,
         kinds::ACL_POLICY => AclPolicy::decode(bytes).map(drop)?,
         kinds::ACL_TOKEN => AclToken::decode(bytes).map(drop)?,
         kinds::ACL_ROLE => AclRole::decode(bytes).map(drop)?,

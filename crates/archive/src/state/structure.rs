@@ -194,6 +194,8 @@ where
 pub(crate) trait Nilable {}
 
 impl Nilable for Time {}
+impl Nilable for i64 {}
+impl Nilable for String {}
 impl Nilable for Bytes {}
 impl<T: Fields> Nilable for T {}
 impl<T> Nilable for Vec<T> {}

@@ -5,7 +5,6 @@
 use archive::consul::{Check, Node, Service};
 use axum::Extension;
 use axum::http::{HeaderMap, Uri};
-use axum::response::Response;
 use records::View;
 use records::consul::acl::Authorizer;
 use records::consul::{
@@ -14,9 +13,10 @@ use records::consul::{
 use serde::Serialize;
 
 use super::access::{Caller, Sight, sees_part};
-use super::catalog::{Asked, answer, collected, name, no_nulls};
+use super::catalog::{Asked, answer, collected, filtered, name, no_nulls};
 use super::params::Query;
 use super::reply::{Failure, Reply, json};
+use crate::http::filter::Filter;
 use crate::http::shape::Shown;
 
 /// Stands for every state of a check.
@@ -35,7 +35,8 @@ pub(super) async fn node(
         sight.keep(&mut answer.value, sees);
         Ok(with_tags(answer))
     };
-    answer(&caller, &query, options, find, |query, checks| show_checks(query, checks)).await
+    let filter = Filter::consul(&query, "HealthCheck")?;
+    answer(&caller, &query, options, find, |query, checks| show_checks(query, checks, filter.as_ref())).await
 }
 
 pub(super) async fn checks(
@@ -50,7 +51,8 @@ pub(super) async fn checks(
         let answer = collected(service_checks(view, &name, &node_meta)?, sight, sees)?;
         Ok(with_tags(answer))
     };
-    answer(&caller, &query, options, find, |query, checks| show_checks(query, checks)).await
+    let filter = Filter::consul(&query, "HealthCheck")?;
+    answer(&caller, &query, options, find, |query, checks| show_checks(query, checks, filter.as_ref())).await
 }
 
 pub(super) async fn state(
@@ -68,7 +70,8 @@ pub(super) async fn state(
         let answer = collected(checks_in_state(view, &state, &node_meta)?, sight, sees)?;
         Ok(with_tags(answer))
     };
-    answer(&caller, &query, options, find, |query, checks| show_checks(query, checks)).await
+    let filter = Filter::consul(&query, "HealthCheck")?;
+    answer(&caller, &query, options, find, |query, checks| show_checks(query, checks, filter.as_ref())).await
 }
 
 /// Instances of a service with their checks.
@@ -87,9 +90,9 @@ pub(super) async fn service(
     }
     let asked = Asked::parse(&query, &headers)?;
     let (options, name) = (asked.options, name(&uri, "/v1/health/service/", "Missing service name")?);
-    let (filter, health) = (asked.instances(&query, false), asked_health(&query)?);
+    let (wanted, health) = (asked.instances(&query, false), asked_health(&query)?);
     let find = move |view: &View, sight: &mut Sight| {
-        let found = service_health(view, &name, &filter, health)?;
+        let found = service_health(view, &name, &wanted, health)?;
         let mut answer =
             collected(found, sight, |may, found| sees_part(may, &found.node.node, &found.service.service))?;
         for InstanceHealth { service, checks, .. } in &mut answer.value {
@@ -98,13 +101,14 @@ pub(super) async fn service(
         }
         Ok(answer)
     };
+    let filter = Filter::consul(&query, "CheckServiceNode")?;
     answer(&caller, &query, options, find, |query, found| {
         let shown = found.iter().map(|InstanceHealth { node, service, checks }| CheckServiceNode {
             node: Shown(node),
             service: Shown(service),
             checks: checks.iter().map(Shown).collect(),
         });
-        json(query, &shown.collect::<Vec<_>>())
+        Ok(json(query, &filtered(filter.as_ref(), shown)?))
     })
     .await
 }
@@ -128,6 +132,6 @@ fn with_tags(mut answer: Answer<Vec<Check>>) -> Answer<Vec<Check>> {
     answer
 }
 
-fn show_checks(query: &Query, checks: &[Check]) -> Response {
-    json(query, &checks.iter().map(Shown).collect::<Vec<_>>())
+fn show_checks(query: &Query, checks: &[Check], filter: Option<&Filter>) -> Reply {
+    Ok(json(query, &filtered(filter, checks.iter().map(Shown))?))
 }

@@ -260,7 +260,7 @@ pub(super) async fn list(Extension(query): Extension<Query>, headers: HeaderMap,
     let options = ReadOptions::parse(&query)?;
     refuse_tenancy(&query, &headers)?;
     let find = |view: &View, sight: &mut Sight| collected(session_list(view)?, sight, sees);
-    answer(&caller, &query, options, find, |query, sessions| show(query, sessions)).await
+    answer(&caller, &query, options, find, |query, sessions| Ok(show(query, sessions))).await
 }
 
 pub(super) async fn list_of_node(
@@ -274,7 +274,7 @@ pub(super) async fn list_of_node(
     let name = name(&uri, "/v1/session/node/", "Missing node name")?;
     let find =
         move |view: &View, sight: &mut Sight| collected(session_list_of_node(view, &name)?, sight, sees);
-    answer(&caller, &query, options, find, |query, sessions| show(query, sessions)).await
+    answer(&caller, &query, options, find, |query, sessions| Ok(show(query, sessions))).await
 }
 
 fn show(query: &Query, sessions: &[Session]) -> Response {

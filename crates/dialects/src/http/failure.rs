@@ -53,6 +53,11 @@ impl Failure {
         Failure { kind, status: StatusCode::INTERNAL_SERVER_ERROR, text: text.into() }
     }
 
+    /// What the genuine server answers with a status of its own.
+    pub(crate) fn of(kind: Kind, status: StatusCode, text: impl Into<String>) -> Failure {
+        Failure { kind, status, text: text.into() }
+    }
+
     /// What we don't do: 501.
     pub(crate) fn unserved(text: impl Into<String>) -> Failure {
         Failure { kind: Kind::Unsupported, status: StatusCode::NOT_IMPLEMENTED, text: text.into() }

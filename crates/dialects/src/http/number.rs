@@ -21,6 +21,16 @@ pub(crate) fn unsigned_or_why(text: &str) -> Result<u64, String> {
     u64::from_str(text).map_err(|_| refuse("value out of range"))
 }
 
+/// The same of a number that may have a sign.
+pub(crate) fn signed_or_why(text: &str) -> Result<i64, String> {
+    let refuse = |why| format!("strconv.ParseInt: parsing {text:?}: {why}");
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(refuse("invalid syntax"));
+    }
+    i64::from_str(text).map_err(|_| refuse("value out of range"))
+}
+
 /// A duration as Go writes one, such as `1m30s` or `1.5h` (`golang/go:src/time/format.go`); nothing negative
 /// is told from zero.
 pub(crate) fn duration(text: &str) -> Option<Duration> {

@@ -1,5 +1,7 @@
 //! Who asks, and what they may do. Every handler that serves or changes state takes a [`Caller`] and asks it.
 
+use std::sync::Arc;
+
 use archive::nomad::AclToken;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -26,7 +28,7 @@ impl Caller {
     }
 
     /// What the caller may do, as `view` has it: an answer and the right to it are of one instant.
-    pub(super) fn on(&self, view: &View) -> Result<Authorizer, Failure> {
+    pub(super) fn on(&self, view: &View) -> Result<Arc<Authorizer>, Failure> {
         Ok(self.node.nomad_authorizer(view, self.secret.expose())?)
     }
 
@@ -35,13 +37,21 @@ impl Caller {
         Ok(self.node.nomad_token(view, self.secret.expose())?)
     }
 
+    /// The accessor of the caller's token, if access is controlled.
+    pub(super) fn accessor(&self, view: &View) -> Result<Option<String>, Failure> {
+        match self.node.settings().nomad_access {
+            true => Ok(Some(self.token(view)?.accessor_id)),
+            false => Ok(None),
+        }
+    }
+
     /// The secret itself, for what asks on the caller's behalf.
     pub(super) fn secret(&self) -> Secret {
         self.secret.clone()
     }
 
     /// What the caller may do now, as this node knows it.
-    pub(super) async fn now(&self) -> Result<Authorizer, Failure> {
+    pub(super) async fn now(&self) -> Result<Arc<Authorizer>, Failure> {
         let caller = self.clone();
         off_thread(move || caller.on(&caller.node.records().view(Scope::Nomad)?)).await
     }

@@ -15,6 +15,8 @@ use crate::http::{Failure, Query, caught};
 pub(super) struct Gate {
     /// The methods it takes, separated by commas.
     pub(super) allow: &'static str,
+    /// What is answered to any other.
+    pub(super) wrong_method: fn(&'static str) -> Failure,
 }
 
 /// Lets a request through to its handler with its [`Query`] among the extensions, and gives the answer the
@@ -28,7 +30,7 @@ pub(super) async fn pass(State(gate): State<Gate>, request: Request, next: Next)
 impl Gate {
     async fn admit(&self, mut request: Request, next: Next) -> Result<Response, Failure> {
         if !self.allow.split(',').any(|allowed| allowed == request.method().as_str()) {
-            return Err(Failure::wrong_method("Invalid method"));
+            return Err((self.wrong_method)("Invalid method"));
         }
         // What can't be decoded is as if it were not there.
         let query = Query::lenient(request.uri().query().unwrap_or_default());

@@ -5,8 +5,9 @@
 //! * `GET /v1/vars`, `GET|PUT|POST|DELETE /v1/var/{path}` -- variables and their locks
 //! * `GET /v1/status/{leader,peers}`, `/v1/operator/raft/configuration`, `/v1/regions`,
 //!   `/v1/agent/{self,members,health}` -- who serves
+//! * `/v1/operator/keyring/…` -- root keys
 //! * `/v1/acl/…` -- tokens, policies and roles
-//! * `GET|PUT|POST /v1/jobs`, `/v1/job/{id}` -- jobs, as state
+//! * `GET|PUT|POST /v1/jobs`, `/v1/job/{id}`, `/v1/validate/job`, `/v1/scaling/…` -- jobs, as state
 //! * every other endpoint of the genuine server -- 501, by name
 //!
 //! Nothing is scheduled here: what clients put is kept, saved and restored.
@@ -17,6 +18,7 @@ mod agent;
 mod elsewhere;
 mod guard;
 mod jobs;
+mod keyring;
 mod namespaces;
 mod operation;
 mod params;
@@ -35,7 +37,7 @@ use node::Node;
 pub use operation::operation;
 
 use crate::http::forward::Forwarder;
-use crate::http::{Outgoing, Routes};
+use crate::http::{Failure, Outgoing, Routes};
 use guard::Gate;
 
 /// What every handler has at hand.
@@ -58,11 +60,13 @@ pub fn served_paths(node: Node, outgoing: Outgoing) -> Vec<String> {
 
 fn served(app: &App) -> Routes<App> {
     // The outer layer comes last: what it refuses never reaches another region.
-    let here =
-        |allow, methods: MethodRouter<App>| methods.layer(from_fn_with_state(Gate { allow }, guard::pass));
-    let anywhere = |allow, methods: MethodRouter<App>| {
-        here(allow, methods.layer(from_fn_with_state(app.clone(), elsewhere::pass)))
-    };
+    let gate = |gate: Gate, methods: MethodRouter<App>| methods.layer(from_fn_with_state(gate, guard::pass));
+    let here = |allow, methods| gate(Gate { allow, wrong_method: Failure::wrong_method }, methods);
+    let elsewhere =
+        |methods: MethodRouter<App>| methods.layer(from_fn_with_state(app.clone(), elsewhere::pass));
+    let anywhere = |allow, methods| here(allow, elsewhere(methods));
+    // Of a single variable the genuine server takes a wrong method for a wrong request.
+    let variable = |allow, methods| gate(Gate { allow, wrong_method: Failure::invalid }, elsewhere(methods));
     let snapshot = get(snapshot::save).put(snapshot::restore).post(snapshot::restore);
     Routes::default()
         .route("/v1/operator/snapshot", anywhere("GET,PUT,POST", snapshot))
@@ -75,7 +79,9 @@ fn served(app: &App) -> Routes<App> {
         .route("/v1/agent/health", here("GET", get(agent::health)))
         .merge(namespaces(anywhere))
         .merge(acl::routes(app, anywhere))
-        .merge(variables(anywhere))
+        .route("/v1/vars", anywhere("GET", get(vars::list)))
+        .merge(variables(variable))
+        .merge(keyring::routes(anywhere))
         .merge(jobs::routes(anywhere))
 }
 
@@ -90,7 +96,5 @@ fn namespaces(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<
 
 fn variables(through: impl Fn(&'static str, MethodRouter<App>) -> MethodRouter<App>) -> Routes<App> {
     let one = || get(vars::read).put(vars::write).post(vars::write).delete(vars::delete);
-    Routes::default()
-        .route("/v1/vars", through("GET", get(vars::list)))
-        .below("/v1/var/", || through("GET,PUT,POST,DELETE", one()))
+    Routes::default().below("/v1/var/", || through("GET,PUT,POST,DELETE", one()))
 }

@@ -40,6 +40,8 @@ pub(super) struct Params {
     pub(super) per_page: usize,
     /// What the page begins with; empty for the first one.
     pub(super) next_token: String,
+    /// Whether the last ones come first, in lists that can be turned round.
+    pub(super) is_reverse: bool,
 }
 
 impl Params {
@@ -62,13 +64,31 @@ impl Params {
             prefix: text("prefix"),
             per_page,
             next_token: text("next_token"),
+            is_reverse: query.get("reverse") == Some("true"),
         })
+    }
+
+    /// The same for a list that genuine servers never turn round.
+    pub(super) fn forwards(self) -> Params {
+        Params { is_reverse: false, ..self }
     }
 
     /// Cuts a page out of what is sorted by `token`, which tells every item from the others, and names the
     /// first item of the next one.
-    pub(super) fn page<T>(&self, items: Vec<T>, token: impl Fn(&T) -> String) -> (Vec<T>, Option<String>) {
-        let mut rest = items.into_iter().filter(|item| token(item) >= self.next_token).peekable();
+    pub(super) fn page<T>(
+        &self,
+        mut items: Vec<T>,
+        token: impl Fn(&T) -> String,
+    ) -> (Vec<T>, Option<String>) {
+        if self.is_reverse {
+            items.reverse();
+        }
+        let is_reached = |item: &T| match self.is_reverse {
+            _ if self.next_token.is_empty() => true,
+            true => token(item) <= self.next_token,
+            false => token(item) >= self.next_token,
+        };
+        let mut rest = items.into_iter().filter(is_reached).peekable();
         if self.per_page == 0 {
             return (rest.collect(), None);
         }
@@ -92,11 +112,19 @@ pub(super) fn namespace(query: &Query) -> &str {
 }
 
 fn consistency(query: &Query) -> Result<Consistency, Failure> {
-    // As `golang/go:src/strconv/atob.go` reads them.
-    match query.get("stale") {
-        Some("" | "1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(Consistency::Stale),
-        None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(Consistency::Linearizable),
-        Some(_) => Err(Failure::invalid("Expect `true` or `false` for `stale` query string parameter")),
+    match query.get("stale").map(|text| if text.is_empty() { Some(true) } else { boolean(text) }) {
+        Some(Some(true)) => Ok(Consistency::Stale),
+        None | Some(Some(false)) => Ok(Consistency::Linearizable),
+        Some(None) => Err(Failure::invalid("Expect `true` or `false` for `stale` query string parameter")),
+    }
+}
+
+/// Reads a flag as `golang/go:src/strconv/atob.go` does.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 
@@ -166,5 +194,8 @@ mod tests {
         assert_eq!(page(""), (items(), None));
         assert_eq!(page("per_page=2"), (items()[..2].to_vec(), Some("c".to_owned())));
         assert_eq!(page("per_page=2&next_token=c"), (items()[2..].to_vec(), None));
+        let turned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(page("per_page=2&reverse=true"), (turned(&["c", "b"]), Some("a".to_owned())));
+        assert_eq!(page("per_page=2&reverse=true&next_token=a"), (turned(&["a"]), None));
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn read<T: Send + 'static>(
     find: impl Fn(&View, &Authorizer) -> Result<Answer<T>, Failure> + Clone + Send + 'static,
 ) -> Result<(HeaderMap, T), Failure> {
     let asking = caller.clone();
-    read_unvetted(caller.node(), options, move |view| find(view, &asking.on(view)?)).await
+    read_unvetted(caller.node(), options, move |view| find(view, &*asking.on(view)?)).await
 }
 
 /// The same for what everyone may ask.

@@ -25,15 +25,21 @@ use super::params::{Params, namespace, read_json};
 use super::reads::read as read_with;
 use super::reply::{continue_at, json, of_nomad, written};
 use crate::http::blocking::off_thread;
+use crate::http::filter::{Filter, kept};
 use crate::http::shape::{Members, Nanos, Shown, Words};
 use crate::http::{Failure, Query, Reply, below, unsigned_or_why};
 
+/// The parts of a variable as expressions know them: `VariableMetadata.Path`.
+const PARTS: &[(&str, &[&str])] = &[
+    (
+        "VariableMetadata",
+        &["Namespace", "Path", "Lock", "CreateIndex", "CreateTime", "ModifyIndex", "ModifyTime"],
+    ),
+    ("VariableData", &["Data", "KeyID"]),
+];
+
 pub(super) async fn list(params: Params, Extension(query): Extension<Query>, caller: Caller) -> Reply {
-    for unserved in ["filter", "reverse"] {
-        if query.filled(unserved).is_some() {
-            return Err(Failure::unserved(format!("Stillpoint does not serve lists with {unserved:?}")));
-        }
-    }
+    let (params, filter) = (params.forwards(), Filter::nomad(&query, "VariableEncrypted")?);
     let (namespace, prefix) = (params.namespace.clone(), params.prefix.clone());
     let (mut headers, (found, sees_locks)) = read_with(&caller, params.read, move |view, may| {
         let namespace = Some(namespace.as_str()).filter(|namespace| *namespace != "*");
@@ -42,6 +48,11 @@ pub(super) async fn list(params: Params, Extension(query): Extension<Query>, cal
         Ok(Answer { index, value: (value, may.management().is_ok()) })
     })
     .await?;
+    let found = kept(filter.as_ref(), found, |filter, variable| {
+        // Whoever may not see a lock may not find it out by asking either.
+        let lock = variable.lock.clone().filter(|_| sees_locks);
+        filter.passes_parted(&Variable { lock, ..variable.clone() }.encode(), PARTS)
+    })?;
     let (page, next) = params.page(found, |variable| format!("{}.{}", variable.namespace, variable.path));
     continue_at(&mut headers, next.as_deref());
     let shown: Vec<_> = page.iter().map(|variable| Metadata::of(variable, sees_locks, None)).collect();

@@ -5,12 +5,6 @@
 pub enum Unserved {
     /// Vectors that the server is to make of text, images or objects.
     Inference,
-    /// Queries that score by a formula.
-    Formula,
-    /// Queries that spread their results by maximal marginal relevance.
-    Mmr,
-    /// Queries that learn from scored examples.
-    RelevanceFeedback,
     /// Queries that score by the words of a text.
     TextScoring,
     /// Similarities of all pairs of a sample.
@@ -33,11 +27,8 @@ pub enum Unserved {
 
 impl Unserved {
     /// Everything.
-    pub const ALL: [Unserved; 13] = [
+    pub const ALL: [Unserved; 10] = [
         Unserved::Inference,
-        Unserved::Formula,
-        Unserved::Mmr,
-        Unserved::RelevanceFeedback,
         Unserved::TextScoring,
         Unserved::Matrix,
         Unserved::ShardKeys,
@@ -55,9 +46,6 @@ impl Unserved {
             Unserved::Inference => {
                 "Stillpoint makes no vectors of text, images or objects: send the vectors themselves"
             }
-            Unserved::Formula => "Stillpoint does not score by formula",
-            Unserved::Mmr => "Stillpoint does not diversify results by maximal marginal relevance",
-            Unserved::RelevanceFeedback => "Stillpoint does not serve relevance feedback queries",
             Unserved::TextScoring => "Stillpoint does not score by the words of a text",
             Unserved::Matrix => "Stillpoint does not serve distance matrices",
             Unserved::ShardKeys => "Stillpoint does not shard by keys of clients: leave the shard key out",

@@ -64,6 +64,7 @@ async fn refusals() {
         ("GET /v1/namespaces?wait=5", "", 400, "Invalid wait time"),
         ("GET /v1/namespaces?per_page=x", "", 400, "Expect a number for `per_page` query string parameter"),
         ("PUT /v1/status/leader", "", 405, "Invalid method"),
+        ("PATCH /v1/var/a", "", 400, "Invalid method"),
         ("GET /v1/nodes", "", 501, "Stillpoint does not serve /v1/nodes"),
         ("PUT /v1/system/gc", "", 501, "Stillpoint does not serve /v1/system/gc"),
         ("GET /v1/nothing", "", 404, ""),

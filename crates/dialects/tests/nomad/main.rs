@@ -4,6 +4,7 @@
 
 mod golden;
 mod jobs;
+mod keyring;
 mod regions;
 mod scopes;
 mod server;

@@ -35,6 +35,17 @@ async fn a_variable_is_set_read_listed_and_deleted() {
     let second = server.get("/v1/vars?namespace=*&per_page=1&next_token=other.b").await;
     assert_eq!(second.json(200)[0]["Path"], "b");
 
+    let filtered = server.get("/v1/vars?namespace=*&filter=VariableMetadata.Path==b").await;
+    assert_eq!(filtered.json(200).as_array().unwrap().len(), 1);
+    let locked = server.get("/v1/vars?filter=VariableMetadata.Lock+is+not+nil").await;
+    locked.check(200, "[]");
+    let refused = server.get("/v1/vars?filter=Path==b").await;
+    assert!(
+        refused.text().starts_with("failed to read result page: error finding value"),
+        "{}",
+        refused.text()
+    );
+
     let conflict = server.send("DELETE /v1/var/app/db?cas=7777", "").await;
     assert_eq!((conflict.json(409), conflict.index()), (set, answer.index()));
     let deleted = server.send("DELETE /v1/var/app/db", "").await;

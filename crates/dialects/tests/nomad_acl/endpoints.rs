@@ -100,7 +100,13 @@ async fn a_token_is_created_read_changed_listed_and_deleted() {
     assert_eq!(page.json()[0]["Name"], "Bootstrap Token");
     let next = format!("/v1/acl/tokens?per_page=1&next_token={}", page.header("x-nomad-nexttoken"));
     assert_eq!(server.get(&next).await.json()[0]["Name"], "ci <&>");
-    server.get("/v1/acl/tokens?reverse=true").await.check(501, "?reverse");
+    assert_eq!(server.get("/v1/acl/tokens?reverse=true").await.json()[0]["Name"], "ci <&>");
+    let client = server.get("/v1/acl/tokens?filter=Type==client+and+p+not+in+Policies").await;
+    assert_eq!(client.json().as_array().unwrap().len(), 1);
+    server.get("/v1/acl/tokens?filter=Type").await.check(400, "failed to read filter expression: 1:5 (4)");
+    let nowhere = "failed to read result page: error finding value in datum: /Nope at part 0: couldn't find key: \
+                   struct field with name \"Nope\"";
+    server.get("/v1/acl/tokens?filter=Nope==1").await.refuses(400, nowhere);
 
     let gone = server.send(&format!("DELETE {path}"), Body::empty()).await;
     assert_eq!((gone.status.as_u16(), gone.text().as_str(), gone.header("x-nomad-index")), (200, "", "6"));
@@ -113,6 +119,34 @@ async fn a_token_is_created_read_changed_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_one_time_token_stands_in_for_its_token_once() {
+    const CREATE: &str = "PUT /v1/acl/token/onetime";
+    const EXCHANGE: &str = "POST /v1/acl/token/onetime/exchange";
+    let server = Server::guarded().await;
+    let reader = server.ruled("reader", READ).await;
+    let own = reader.get("/v1/acl/token/self").await.json();
+    let create = async || reader.send(CREATE, Body::empty()).await.json();
+    let exchange =
+        |made: &Value| json!({ "OneTimeSecretID": made["OneTimeToken"]["OneTimeSecretID"] }).to_string();
+
+    let first = create().await;
+    assert_eq!(first["OneTimeToken"]["AccessorID"], own["AccessorID"]);
+    assert_eq!(first["OneTimeToken"]["CreateIndex"], first["Index"]);
+    let second = create().await;
+    // There is one for each token, and who asks for another one gives up that.
+    server.anonymous().send(EXCHANGE, exchange(&first)).await.refuses(403, "Permission denied");
+    let given = server.anonymous().send(EXCHANGE, exchange(&second)).await.json();
+    assert_eq!(given["Token"], own);
+    server.anonymous().send(EXCHANGE, exchange(&second)).await.refuses(403, "Permission denied");
+    server.send(EXCHANGE, "{}").await.refuses(500, "one-time token lookup failed: missing secret");
+
+    let third = create().await;
+    let path = format!("DELETE /v1/acl/token/{}", own["AccessorID"].as_str().unwrap());
+    server.send(&path, Body::empty()).await.check(200, "");
+    server.anonymous().send(EXCHANGE, exchange(&third)).await.refuses(403, "Permission denied");
+}
+
+#[tokio::test]
 async fn policies_are_seen_by_who_has_them() {
     let server = Server::guarded().await;
     let reader = server.ruled("reader", READ).await;
@@ -121,7 +155,9 @@ async fn policies_are_seen_by_who_has_them() {
         "Name": "reader", "Description": "", "Rules": READ, "JobACL": null, "Hash": "…", "CreateIndex": 3,
         "ModifyIndex": 3,
     });
-    assert_eq!(stripped(reader.get("/v1/acl/policy/reader").await.json()), expected);
+    let mut read = stripped(reader.get("/v1/acl/policy/reader").await.json());
+    let spelled = read.as_object_mut().unwrap().remove("RulesJSON").unwrap();
+    assert_eq!((&spelled["Raw"], read), (&json!(READ), expected));
     reader.get("/v1/acl/policy/other").await.refuses(403, "Permission denied");
     server.get("/v1/acl/policy/missing").await.refuses(404, "ACL policy not found");
     let names = async |server: &Server, path: &str| -> Vec<String> {

@@ -28,6 +28,7 @@ const ROLE: &str = r#"{"Name":"new","Policies":[{"Name":"hidden"}]}"#;
 const VARIABLE: &str = r#"{"Path":"hidden","Items":{"hidden":"hidden"}}"#;
 const JOB: &str = r#"{"Job":{"ID":"hidden","Name":"hidden","Type":"service","Datacenters":["dc1"],"TaskGroups":[
     {"Name":"g","Tasks":[{"Name":"t","Driver":"raw_exec","Config":{"command":"true"}}]}]}}"#;
+const ONE_TIME: &str = r#"{"OneTimeSecretID":"5ec2e700-0000-4000-8000-000000000009"}"#;
 const NAMESPACE: &str = r#"{"Name":"hidden"}"#;
 
 /// Patterns of paths, requests that they match, their bodies, and what is answered. `{token}` and `{role}` stand
@@ -39,6 +40,12 @@ const CASES: &[(&str, &str, &str, Expected)] = &[
     ("/v1/operator/snapshot", "POST /v1/operator/snapshot", "x", Denied),
     ("/v1/operator/raft/configuration", "GET /v1/operator/raft/configuration", "", Denied),
     ("/v1/operator/raft/configuration", "GET /v1/operator/raft/configuration?stale", "", Denied),
+    ("/v1/operator/keyring/keys", "GET /v1/operator/keyring/keys", "", Denied),
+    ("/v1/operator/keyring/rotate", "PUT /v1/operator/keyring/rotate", "", Denied),
+    ("/v1/operator/keyring/rotate", "PUT /v1/operator/keyring/rotate?full", "", Denied),
+    ("/v1/operator/keyring/rotate", "POST /v1/operator/keyring/rotate", "", Denied),
+    ("/v1/operator/keyring/key/", "DELETE /v1/operator/keyring/key/", "", Denied),
+    ("/v1/operator/keyring/key/{*name}", "DELETE /v1/operator/keyring/key/x?force=true", "", Denied),
     ("/v1/status/leader", "GET /v1/status/leader", "", Open),
     ("/v1/status/peers", "GET /v1/status/peers", "", Open),
     ("/v1/regions", "GET /v1/regions", "", Open),
@@ -83,9 +90,26 @@ const CASES: &[(&str, &str, &str, Expected)] = &[
     ("/v1/job/{*name}", "GET /v1/job/hidden/summary", "", Denied),
     ("/v1/job/{*name}", "GET /v1/job/hidden/submission?version=0", "", Denied),
     ("/v1/job/{*name}", "GET /v1/job/hidden/allocations", "", Denied),
+    ("/v1/job/{*name}", "GET /v1/job/hidden/scale", "", Denied),
+    ("/v1/job/{*name}", "GET /v1/job/hidden/actions", "", Denied),
+    ("/v1/job/{*name}", "GET /v1/job/hidden/services", "", Denied),
+    ("/v1/job/{*name}", "PUT /v1/job/hidden/revert", r#"{"JobID":"hidden","JobVersion":0}"#, Denied),
+    ("/v1/job/{*name}", "PUT /v1/job/hidden/stable", r#"{"JobID":"hidden","JobVersion":0}"#, Denied),
+    ("/v1/job/{*name}", "PUT /v1/job/hidden/scale", r#"{"Target":{"Group":"g"},"Count":3}"#, Denied),
+    ("/v1/job/{*name}", "PUT /v1/job/hidden/dispatch", "{}", Denied),
+    ("/v1/job/{*name}", "PUT /v1/job/hidden/dispatch/payload", "x", Denied),
+    ("/v1/job/{*name}", "PUT /v1/job/hidden/periodic/force", "", Denied),
+    ("/v1/job/{*name}", "PUT /v1/job/hidden/versions/x/tag", r#"{"Version":0}"#, Denied),
+    ("/v1/job/{*name}", "DELETE /v1/job/hidden/versions/x/tag", "", Denied),
     ("/v1/job/{*name}", "PUT /v1/job/hidden", JOB, Denied),
     ("/v1/job/{*name}", "POST /v1/job/hidden", JOB, Denied),
     ("/v1/job/{*name}", "DELETE /v1/job/hidden?purge=true", "", Denied),
+    ("/v1/validate/job", "PUT /v1/validate/job", JOB, Denied),
+    ("/v1/validate/job", "POST /v1/validate/job", JOB, Denied),
+    ("/v1/scaling/policies", "GET /v1/scaling/policies", "", Denied),
+    ("/v1/scaling/policies", "GET /v1/scaling/policies?namespace=*", "", Nothing),
+    ("/v1/scaling/policy/", "GET /v1/scaling/policy/", "", Denied),
+    ("/v1/scaling/policy/{*name}", "GET /v1/scaling/policy/missing", "", Denied),
     // Who asks for the first management token bears none; here there is one already.
     ("/v1/acl/bootstrap", "PUT /v1/acl/bootstrap", "", Refused(400, "already done")),
     ("/v1/acl/bootstrap", "POST /v1/acl/bootstrap", "", Refused(400, "already done")),
@@ -93,10 +117,10 @@ const CASES: &[(&str, &str, &str, Expected)] = &[
     ("/v1/acl/token", "PUT /v1/acl/token", TOKEN, Denied),
     ("/v1/acl/token", "POST /v1/acl/token", TOKEN, Denied),
     ("/v1/acl/token/self", "GET /v1/acl/token/self", "", Open),
-    ("/v1/acl/token/onetime", "PUT /v1/acl/token/onetime", "", Refused(501, "one-time")),
-    ("/v1/acl/token/onetime", "POST /v1/acl/token/onetime", "", Refused(501, "one-time")),
-    ("/v1/acl/token/onetime/exchange", "PUT /v1/acl/token/onetime/exchange", "{}", Refused(501, "one-time")),
-    ("/v1/acl/token/onetime/exchange", "POST /v1/acl/token/onetime/exchange", "{}", Refused(501, "one-time")),
+    ("/v1/acl/token/onetime", "PUT /v1/acl/token/onetime", "", Denied),
+    ("/v1/acl/token/onetime", "POST /v1/acl/token/onetime", "", Denied),
+    ("/v1/acl/token/onetime/exchange", "PUT /v1/acl/token/onetime/exchange", ONE_TIME, Denied),
+    ("/v1/acl/token/onetime/exchange", "POST /v1/acl/token/onetime/exchange", ONE_TIME, Denied),
     ("/v1/acl/token/", "GET /v1/acl/token/", "", Wrong),
     ("/v1/acl/token/", "PUT /v1/acl/token/", TOKEN, Wrong),
     ("/v1/acl/token/", "POST /v1/acl/token/", TOKEN, Wrong),

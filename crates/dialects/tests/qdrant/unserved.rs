@@ -46,8 +46,6 @@ async fn a_member_that_is_not_understood_says_so() {
     let document = json!({"text": "hello", "model": "a model"});
     let query = |query: serde_json::Value| ("POST /collections/c/points/query", json!({"query": query}));
     for ((request, body), what) in [
-        (query(json!({"formula": {"sum": ["$score", 1]}})), Unserved::Formula),
-        (query(json!({"relevance_feedback": {"target": 1}})), Unserved::RelevanceFeedback),
         (query(document.clone()), Unserved::Inference),
         (
             query(json!({"nearest": {"image": "https://example.com/i.png", "model": "m"}})),

@@ -14,6 +14,7 @@ use super::request::{GroupLookup, Groups, Retrieve};
 use super::resolve::{Step, no_collection};
 use super::search::Ranking;
 use super::shards::{Others, Shards, by_id};
+use super::values::values;
 use crate::error::Result;
 
 /// How many rounds look for groups, and how many more for the rest of their points.
@@ -137,7 +138,7 @@ struct Gathered {
 
 impl Gathered {
     fn add(&mut self, point: ScoredPoint) {
-        let Some(values) = values(&point, &self.field) else { return };
+        let Some(values) = groups(&point, &self.field) else { return };
         if values.is_empty() || !self.seen.insert(point.id) {
             return;
         }
@@ -192,23 +193,17 @@ impl Gathered {
 }
 
 /// The groups of a point; `None` if it has a value that makes no group.
-fn values(point: &ScoredPoint, field: &JsonPath) -> Option<Vec<Value>> {
-    let mut values = Vec::new();
-    for found in field.value_get(&point.payload.as_ref()?.0) {
-        let each = match found {
-            Value::Array(array) => &array[..],
-            value => std::slice::from_ref(value),
-        };
-        for value in each {
-            if !(value.is_string() || value.is_u64() || value.is_i64()) {
-                return None;
-            }
-            if !values.contains(value) {
-                values.push(value.clone());
-            }
+fn groups(point: &ScoredPoint, field: &JsonPath) -> Option<Vec<Value>> {
+    let mut groups = Vec::new();
+    for value in values(field, point.payload.as_ref()?) {
+        if !(value.is_string() || value.is_u64() || value.is_i64()) {
+            return None;
+        }
+        if !groups.contains(value) {
+            groups.push(value.clone());
         }
     }
-    Some(values)
+    Some(groups)
 }
 
 /// Conditions for points that have any of `values`, or any value but these.

@@ -4,6 +4,7 @@
 //! shards is the answer over one that holds all points. What depends on more points than a stage's results, the
 //! inverse document frequency of a sparse vector, is each shard's own, as in the genuine server.
 
+mod formula;
 mod fusion;
 mod groups;
 mod mmr;
@@ -13,6 +14,7 @@ mod resolve;
 mod scroll;
 mod search;
 mod shards;
+mod values;
 
 pub use groups::Group;
 pub use request::*;

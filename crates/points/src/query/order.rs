@@ -13,6 +13,7 @@ use qdrant_edge::{
 
 use super::request::Retrieve;
 use super::shards::Shards;
+use super::values::values;
 use crate::error::Result;
 
 /// Integers up to here are exact as floating point numbers, which is what ranges are made of.
@@ -39,20 +40,21 @@ impl Shards {
             let before = points.iter().take_while(|point| point.order_value != value).count();
             points.truncate(before);
             let filter = Filter::merge_opts(filter.cloned(), Some(Filter::new_must(equal)));
-            let run = self.by_id(bare(filter, limit - before))?;
+            let run = self.first(filter, limit - before)?;
             points.extend(run.into_iter().map(|point| Record { order_value: value, ..point }));
         }
         points.truncate(limit);
         Ok(points)
     }
 
-    /// The first points in the order of their ids, as many as `request` allows of one shard.
-    fn by_id(&self, request: ScrollRequest) -> Result<Vec<Record>> {
+    /// The first points that match, in the order of their ids, without payloads and vectors.
+    pub(super) fn first(&self, filter: Option<Filter>, limit: usize) -> Result<Vec<Record>> {
+        let request = bare(filter, limit);
         let found = self.each(|shard| shard.scroll(request.clone()))?;
         let mut points: Vec<_> = found.into_iter().flat_map(|(points, _)| points).collect();
         points.sort_by_key(|point| point.id);
         points.dedup_by_key(|point| point.id);
-        points.truncate(request.limit.unwrap_or(usize::MAX));
+        points.truncate(limit);
         Ok(points)
     }
 
@@ -86,14 +88,7 @@ impl Shards {
             with_vector: WithVector::Bool(false),
         })?;
         let payload = found.first().and_then(|record| record.payload.as_ref());
-        Ok(payload.is_some_and(|payload| {
-            let values = by.key.value_get(&payload.0);
-            let mut each = values.into_iter().flat_map(|value| match value.as_array() {
-                Some(array) => array.iter().collect(),
-                None => vec![value],
-            });
-            !each.any(serde_json::Value::is_number)
-        }))
+        Ok(payload.is_some_and(|payload| !values(&by.key, payload).iter().any(|value| value.is_number())))
     }
 }
 

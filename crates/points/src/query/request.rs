@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use qdrant_edge::{
-    Filter, JsonPath, OrderBy, PointId, SearchParams, VectorInternal, WithPayloadInterface, WithVector,
+    Filter, Formula, JsonPath, OrderBy, PointId, SearchParams, VectorInternal, WithPayloadInterface,
+    WithVector,
 };
 
 /// Points by id. Ids that do not exist are left out of the answer.
@@ -160,6 +161,18 @@ pub enum Scoring {
     },
     /// By the side of the context pairs alone.
     Context(Vec<(VectorInput, VectorInput)>),
+    /// By similarity to a target, moved by how well other vectors fit.
+    Feedback {
+        /// The target.
+        target: VectorInput,
+        /// Vectors, and how well each fits: the more, the better.
+        examples: Vec<(VectorInput, f32)>,
+        /// How much the target counts, the confidence in a pair, and the similarity to a pair
+        /// (`qdrant/qdrant:lib/segment/src/vector_storage/query/feedback_query.rs`).
+        coefficients: [f32; 3],
+    },
+    /// By a formula from the scores of the stages before, payloads and conditions.
+    Formula(Formula),
     /// By a payload field.
     OrderBy(OrderBy),
     /// By the ranks or scores of the stages before.

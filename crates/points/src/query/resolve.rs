@@ -4,11 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use qdrant_edge::{
-    Condition, ContextPair, ContextQuery, DiscoverQuery, Filter, NamedQuery, OrderBy, PointId, QueryEnum,
-    RecommendQuery, Record, SearchParams, VectorInternal, VectorRef, WithPayloadInterface, WithVector,
-    avg_vector_for_recommendation,
+    Condition, ContextPair, ContextQuery, DiscoverQuery, FeedbackItem, FeedbackNaiveQuery, Filter,
+    NaiveFeedbackStrategy, NamedQuery, OrderBy, PointId, QueryEnum, RecommendQuery, Record, SearchParams,
+    VectorInternal, VectorRef, WithPayloadInterface, WithVector, avg_vector_for_recommendation,
 };
 
+use super::formula::Computation;
 use super::request::{Fusion, RecommendStrategy, Retrieve, Scoring, Stage, VectorInput};
 use super::shards::{Others, Shards, by_id};
 use crate::error::{Error, Kind, Result};
@@ -36,6 +37,7 @@ pub(super) enum Rule {
     OrderBy(OrderBy),
     Sample,
     Fusion(Fusion),
+    Formula(Computation),
 }
 
 /// Results near `vector` that differ from one another.
@@ -104,6 +106,9 @@ impl Stage {
             Some(Scoring::Fusion(_)) if !self.using.is_empty() => {
                 refuse("Fusion queries cannot be combined with the 'using' field.")
             }
+            Some(Scoring::Formula(_)) if !merged => {
+                refuse("Validation failed: cannot apply Formula without prefetches")
+            }
             Some(Scoring::Fusion(_)) if !merged => {
                 refuse("Validation failed: cannot apply Fusion without prefetches")
             }
@@ -135,7 +140,12 @@ impl Scoring {
                 inputs
             }
             Scoring::Context(context) => both(context),
-            Scoring::OrderBy(_) | Scoring::Fusion(_) | Scoring::Sample => Vec::new(),
+            Scoring::Feedback { target, examples, .. } => {
+                let mut inputs: Vec<_> = examples.iter().map(|(input, _)| input).collect();
+                inputs.push(target);
+                inputs
+            }
+            Scoring::Formula(_) | Scoring::OrderBy(_) | Scoring::Fusion(_) | Scoring::Sample => Vec::new(),
         }
     }
 }
@@ -209,6 +219,7 @@ impl Named {
             Some(Scoring::OrderBy(order_by)) => Rule::OrderBy(order_by),
             Some(Scoring::Sample) => Rule::Sample,
             Some(Scoring::Fusion(fusion)) => Rule::Fusion(fusion),
+            Some(Scoring::Formula(formula)) => Rule::Formula(Computation::new(formula)?),
             Some(Scoring::Diverse { nearest, diversity, candidates }) => Rule::Diverse(Diverse {
                 vector: place.one(nearest)?,
                 using,
@@ -266,7 +277,22 @@ impl Place<'_> {
             Scoring::Context(context) => {
                 QueryEnum::Context(NamedQuery::new(ContextQuery { pairs: pairs(context)? }, using))
             }
-            Scoring::Diverse { .. } | Scoring::OrderBy(_) | Scoring::Fusion(_) | Scoring::Sample => {
+            Scoring::Feedback { target, examples, coefficients: [a, b, c] } => {
+                let item = |(input, score): (VectorInput, f32)| {
+                    Ok(FeedbackItem { vector: self.one(input)?, score: score.into() })
+                };
+                let query = FeedbackNaiveQuery {
+                    target: self.one(target)?,
+                    feedback: examples.into_iter().map(item).collect::<Result<_>>()?,
+                    coefficients: NaiveFeedbackStrategy { a: a.into(), b: b.into(), c: c.into() },
+                };
+                QueryEnum::FeedbackNaive(NamedQuery::new(query, using))
+            }
+            Scoring::Diverse { .. }
+            | Scoring::Formula(_)
+            | Scoring::OrderBy(_)
+            | Scoring::Fusion(_)
+            | Scoring::Sample => {
                 return Err(Error::new(Kind::Internal, "a rule without vectors was to be scored by vectors"));
             }
         })

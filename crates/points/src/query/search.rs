@@ -89,25 +89,18 @@ impl Shards {
         let filter = Filter::merge_opts(above.cloned(), filter);
         let sources: Vec<_> =
             prefetch.into_iter().map(|step| self.step(step, filter.as_ref())).collect::<Result<_>>()?;
-        if let Rule::Fusion(fusion) = rule {
-            let mut points = fuse(sources, &fusion);
-            if let Some(threshold) = score_threshold {
-                points.retain(|point| point.score >= threshold);
-            }
-            points.truncate(limit);
-            return Ok(points);
-        }
-        let filter = if sources.is_empty() {
-            filter
-        } else {
-            // They match the filter already.
-            let ids = sources.iter().flatten().map(|point| point.id);
-            Some(Filter::new_must(Condition::HasId(ids.collect())))
-        };
+        // Sources match the filter already.
+        let found = sources.iter().flatten().map(|point| point.id);
+        let among = (!sources.is_empty()).then(|| Filter::new_must(Condition::HasId(found.collect())));
+        let filter = among.or(filter);
         let leaf = |rule, filter, limit| {
             self.leaf(Step { prefetch: Vec::new(), rule, filter, params, score_threshold, limit })
         };
         match rule {
+            Rule::Fusion(fusion) => Ok(best(fuse(sources, &fusion), score_threshold, limit)),
+            Rule::Formula(computation) => {
+                Ok(best(self.compute(&computation, &sources)?, score_threshold, limit))
+            }
             Rule::Diverse(diverse) => {
                 let nearest = NamedQuery::new(diverse.vector.clone(), diverse.using.as_str());
                 let points = leaf(Rule::Vector(QueryEnum::Nearest(nearest)), filter, diverse.candidates)?;
@@ -164,7 +157,7 @@ impl Shards {
         Ok(match rule {
             Rule::ById => Ranking::Ascending,
             Rule::Sample => Ranking::Random,
-            Rule::Fusion(_) => Ranking::Descending,
+            Rule::Fusion(_) | Rule::Formula(_) => Ranking::Descending,
             Rule::OrderBy(order_by) => match order_by.direction() {
                 Direction::Asc => Ranking::Ascending,
                 Direction::Desc => Ranking::Descending,
@@ -195,12 +188,12 @@ impl Leaf {
         let (score_threshold, score_above) = match &rule {
             Rule::Vector(query) if query.is_distance_scored() => (score_threshold, None),
             Rule::Vector(_) => (None, score_threshold),
-            Rule::ById | Rule::OrderBy(_) | Rule::Sample | Rule::Fusion(_) | Rule::Diverse(_) => (None, None),
+            _ => (None, None),
         };
         let query = match rule {
             Rule::Vector(query) => Some(ScoringQuery::Vector(query)),
             Rule::Sample => Some(ScoringQuery::Sample(Sample::Random)),
-            Rule::ById | Rule::OrderBy(_) | Rule::Fusion(_) | Rule::Diverse(_) => None,
+            _ => None,
         };
         let request = QueryRequest { query, filter, params, score_threshold, ..QueryRequest::new(limit) };
         Leaf { request, score_above }
@@ -210,6 +203,15 @@ impl Leaf {
 fn unscored(record: Record) -> ScoredPoint {
     let Record { id, payload, vector, shard_key, order_value } = record;
     ScoredPoint { id, version: 0, score: 1.0, payload, vector, shard_key, order_value, location: None }
+}
+
+/// The first of points whose scores are in order.
+fn best(mut points: Vec<ScoredPoint>, score_threshold: Option<f32>, limit: usize) -> Vec<ScoredPoint> {
+    if let Some(threshold) = score_threshold {
+        points.retain(|point| point.score >= threshold);
+    }
+    points.truncate(limit);
+    points
 }
 
 fn cut_scores(points: &mut Vec<ScoredPoint>, above: Option<f32>) {

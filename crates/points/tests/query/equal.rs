@@ -1,7 +1,9 @@
 //! Whatever is asked, four shards answer as one does.
 
-use points::engine::{Direction, OrderBy};
-use points::query::{Fusion, Groups, Others, Query, RecommendStrategy, Scoring, Stage, VectorInput};
+use points::engine::{Condition, Direction, Expression, Formula, OrderBy};
+use points::query::{
+    Facet, Fusion, Groups, Others, Query, RecommendStrategy, Scoring, Scroll, Stage, VectorInput,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -32,7 +34,7 @@ fn by_vector(dice: &mut Dice) -> (Scoring, &'static str) {
     let name = NAMES[dice.below(6) as usize];
     let pairs =
         |dice: &mut Dice| (0..1 + dice.below(2)).map(|_| (input(name, dice), input(name, dice))).collect();
-    let scoring = match dice.below(7) {
+    let scoring = match dice.below(8) {
         0 => Scoring::Recommend {
             positive: inputs(name, 1, dice),
             negative: inputs(name, 0, dice),
@@ -54,6 +56,11 @@ fn by_vector(dice: &mut Dice) -> (Scoring, &'static str) {
             diversity: 0.5,
             candidates: (dice.below(2) == 0).then_some(40),
         },
+        5 if name != "sparse" => Scoring::Feedback {
+            target: input(name, dice),
+            examples: (0..2).map(|_| (input(name, dice), dice.real())).collect(),
+            coefficients: [1.0, 0.5, 0.25],
+        },
         3 if name != "sparse" => Scoring::Discover { target: input(name, dice), context: pairs(dice) },
         _ => Scoring::Nearest(input(name, dice)),
     };
@@ -62,7 +69,9 @@ fn by_vector(dice: &mut Dice) -> (Scoring, &'static str) {
 
 fn any_stage(depth: u64, limit: usize, dice: &mut Dice) -> Stage {
     let fused = depth > 0 && dice.below(2) == 0;
+    let computed = depth > 0 && dice.below(4) == 0;
     let mut last = match dice.below(8) {
+        _ if computed => stage(Scoring::Formula(formula()), "", limit),
         _ if fused => stage(Scoring::Fusion(fusion(dice)), "", limit),
         0 => {
             let direction = if dice.below(2) == 0 { Direction::Asc } else { Direction::Desc };
@@ -102,6 +111,19 @@ fn any_stage(depth: u64, limit: usize, dice: &mut Dice) -> Stage {
         last.score_threshold = Some(dice.real());
     }
     last
+}
+
+/// Different for all points.
+fn formula() -> Formula {
+    let variable = |name: &str| Expression::Variable(name.to_owned());
+    let dear = filter(json!({ "must": { "key": "price", "range": { "gt": 20.0 } } })).unwrap();
+    let formula = Expression::Sum(vec![
+        variable("$score"),
+        Expression::Mult(vec![variable("$score[1]"), Expression::Constant(0.5)]),
+        Expression::Mult(vec![variable("price"), Expression::Constant(0.01)]),
+        Expression::Condition(Box::new(Condition::Filter(dear))),
+    ]);
+    Formula { formula, defaults: [("$score[1]".to_owned(), json!(0.25))].into() }
 }
 
 fn fusion(dice: &mut Dice) -> Fusion {
@@ -147,5 +169,50 @@ fn a_context_leaves_many_points_alike() {
         let context = vec![(input(name, &mut dice), input(name, &mut dice))];
         let found = WORLD.ask(Query::new(stage(Scoring::Context(context), name, 1000)));
         assert!(found.len() > 300 && found.windows(2).all(|pair| pair[0].1 >= pair[1].1));
+    }
+}
+
+#[test]
+fn no_number_is_too_large() {
+    let mut dice = Dice(32);
+    for kind in 0..6 {
+        let scoring = match kind {
+            0 => None,
+            1 => Some(Scoring::OrderBy(OrderBy {
+                key: "rank".parse().unwrap(),
+                direction: None,
+                start_from: None,
+            })),
+            2 => Some(Scoring::Nearest(dense(dice.vector()))),
+            3 => Some(Scoring::Fusion(Fusion::Dbsf)),
+            4 => Some(Scoring::Diverse { nearest: id(3), diversity: 0.5, candidates: Some(usize::MAX) }),
+            _ => Some(Scoring::Nearest(sparse(dice.sparse()))),
+        };
+        let mut last = Stage { scoring, limit: usize::MAX, ..Stage::new(1) };
+        last.using = if kind == 5 { "sparse" } else { "" }.to_owned();
+        if kind == 3 {
+            last.prefetch = vec![stage(Scoring::Nearest(id(7)), "", usize::MAX)];
+        }
+        let query = Query::new(last);
+        assert!(WORLD.ask(query.clone()).len() > 10);
+        assert_eq!(WORLD.ask(Query { offset: usize::MAX, ..query.clone() }), []);
+        let group_by = "city".parse().unwrap();
+        let (groups, group_size) = (usize::MAX, usize::MAX);
+        let request = Groups { query, group_by, groups, group_size, with_lookup: None };
+        assert_eq!(WORLD.four.query_groups(request, &Others::new()).unwrap().len(), 4);
+    }
+    for shards in [&WORLD.one, &WORLD.four] {
+        let (with_payload, with_vector) = (false.into(), false.into());
+        let request = Scroll {
+            offset: None,
+            limit: usize::MAX,
+            filter: None,
+            order_by: None,
+            with_payload,
+            with_vector,
+        };
+        assert_eq!(shards.scroll(request).unwrap().points.len(), POINTS as usize);
+        let request = Facet { key: "rank".parse().unwrap(), limit: usize::MAX, filter: None, exact: false };
+        assert_eq!(shards.facet(request).unwrap().len(), 12);
     }
 }

@@ -39,7 +39,7 @@ fn ranked(scores: impl IntoIterator<Item = (f32, u64, f32)>) -> Vec<(u64, f32)> 
     scores.into_iter().map(|(_, id, score)| (id, score)).collect()
 }
 
-fn close(found: &[(u64, f32)], wanted: &[(u64, f32)]) {
+pub(crate) fn close(found: &[(u64, f32)], wanted: &[(u64, f32)]) {
     assert_eq!(found.len(), wanted.len(), "{found:?}\n{wanted:?}");
     for (a, b) in found.iter().zip(wanted) {
         assert!(a.0 == b.0 && (a.1 - b.1).abs() < 1e-5, "{found:?}\n{wanted:?}");
@@ -53,7 +53,7 @@ fn cities(point: &Point) -> Vec<&str> {
     }
 }
 
-fn nearest(name: &str, query: &[f32], keep: impl Fn(&Point) -> bool) -> Vec<(u64, f32)> {
+pub(crate) fn nearest(name: &str, query: &[f32], keep: impl Fn(&Point) -> bool) -> Vec<(u64, f32)> {
     ranked(WORLD.points.iter().filter(|point| keep(point)).filter_map(|point| {
         let score = similarity(name, query, point.dense.get(name)?);
         Some((score, point.id, shown(name, score)))
@@ -267,6 +267,25 @@ fn ordered_by_a_field() {
     let mut wanted: Vec<_> = ranks.iter().filter(|(_, id)| near.contains(id)).copied().collect();
     wanted.sort_by_key(down);
     close(&WORLD.ask(Query::new(last)), &ids(&wanted[..10]));
+}
+
+#[test]
+fn moved_by_how_well_others_fit() {
+    let mut dice = Dice(11);
+    let (target, good, bad) = (dice.vector(), dice.vector(), dice.vector());
+    let scoring = Scoring::Feedback {
+        target: dense(target.clone()),
+        examples: vec![(dense(bad.clone()), 0.2), (dense(good.clone()), 0.7)],
+        coefficients: [0.8, 1.5, 0.4],
+    };
+    let found = WORLD.ask(Query::new(stage(scoring, "dot", 30)));
+    let scores = WORLD.points.iter().filter_map(|point| {
+        let own = point.dense.get("dot")?;
+        let toward = similarity("dot", &good, own) - similarity("dot", &bad, own);
+        let score = 0.8 * similarity("dot", &target, own) + 0.5_f32.powf(1.5) * 0.4 * toward;
+        Some((score, point.id, score))
+    });
+    close(&found, &ranked(scores)[..30]);
 }
 
 #[test]

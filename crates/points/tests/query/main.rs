@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod equal;
+mod formula;
 mod kinds;
 mod lookups;
 mod pages;

@@ -11,8 +11,8 @@ use archive::nomad::{Blob, KeyInfo, RootKey, Variable, WrappedKey, kinds};
 use archive::state::Bytes;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 
-use super::indexes::touch;
-use crate::{Error, Read, Txn, error};
+use super::root_keys::ACTIVE;
+use crate::{Error, Read, error};
 
 /// Bytes of a root key, and of the key that wraps it.
 pub const KEY_BYTES: usize = 32;
@@ -22,12 +22,6 @@ pub const NONCE_BYTES: usize = 12;
 
 /// The names and values of a variable.
 pub type Items = BTreeMap<String, String>;
-
-const TABLE: &str = "root_keys";
-
-const ACTIVE: &str = "active";
-
-const INACTIVE: &str = "inactive";
 
 const ALGORITHM: &str = "aes256-gcm";
 
@@ -113,6 +107,17 @@ impl Cipher {
         seal(&self.key, nonce, &self.key_id, json(items).as_bytes())
     }
 
+    /// Encrypts for `other` what this key encrypted, whatever it is.
+    pub fn hand_over(
+        &self,
+        data: &[u8],
+        other: &Cipher,
+        nonce: [u8; NONCE_BYTES],
+    ) -> Result<Vec<u8>, Sealed> {
+        let clear = open(&self.key, &self.key_id, data).ok_or(Sealed::Authentication)?;
+        Ok(seal(&other.key, nonce, &other.key_id, &clear))
+    }
+
     /// Decrypts a variable's `Data`.
     pub fn open(&self, data: &[u8]) -> Result<Items, Sealed> {
         let json = open(&self.key, &self.key_id, data).ok_or(Sealed::Authentication)?;
@@ -185,27 +190,6 @@ pub(super) fn exists(read: &dyn Read, key_id: &str) -> Result<bool, Error> {
     Ok(read.get(kinds::ROOT_KEY, key_id.as_bytes())?.is_some())
 }
 
-/// Stores a root key and makes it the only active one.
-pub(super) fn activate(txn: &mut Txn<'_>, root_key: RootKey) -> Result<(), Error> {
-    let before: Vec<_> = txn.scan(kinds::ROOT_KEY, b"").collect::<Result<_, Error>>()?;
-    for (id, bytes) in before {
-        let root_key = decode(&bytes)?;
-        if root_key.state == ACTIVE {
-            let root_key = RootKey { state: INACTIVE.into(), modify_index: txn.index(), ..root_key };
-            txn.put(kinds::ROOT_KEY, &id, root_key.encode_over(&bytes).into())?;
-        }
-    }
-    let index = txn.index();
-    let root_key = RootKey {
-        create_time_ns: super::time_ns(txn.at_ms()),
-        create_index: index,
-        modify_index: index,
-        ..root_key
-    };
-    txn.put(kinds::ROOT_KEY, root_key.key_id.as_bytes(), root_key.encode().into())?;
-    touch(txn, TABLE)
-}
-
 fn json(items: Option<&Items>) -> String {
     let Some(items) = items else { return "null".into() };
     let pairs = items.iter().map(|(name, value)| format!("{}:{}", json_string(name), json_string(value)));
@@ -231,6 +215,6 @@ fn open(key: &LessSafeKey, additional: &str, sealed: &[u8]) -> Option<Vec<u8>> {
     Some(clear.to_vec())
 }
 
-fn decode(bytes: &[u8]) -> Result<RootKey, Error> {
+pub(super) fn decode(bytes: &[u8]) -> Result<RootKey, Error> {
     RootKey::decode(bytes).map_err(|e| error::stored("root key", e))
 }

@@ -8,15 +8,16 @@ use std::fmt::Display;
 
 use archive::msgpack::{self, Cursor};
 use archive::nomad::{
-    Job, JobSubmission, JobSummary, Namespace, RootKey, Variable, VariablesQuota, identity, kinds,
+    CsiPlugin, Job, JobScalingEvents, JobSubmission, JobSummary, Namespace, RootKey, ScalingPolicy, Variable,
+    VariablesQuota, identity, kinds,
 };
 use archive::state::Id;
 
-use super::{acl, indexes, variables};
+use super::{acl, indexes, jobs, variables};
 use crate::ID_BYTES_MAX;
 use crate::key::{Derived, Key};
 
-/// Derived keys that begin so are told by no record.
+/// Derived keys that begin so are told by no record: one-time tokens.
 pub(crate) const NOTES: &[u8] = &[9];
 
 /// Where a record is stored.
@@ -59,11 +60,21 @@ pub(crate) fn derived(kind: u8, bytes: &[u8]) -> Result<Derived, String> {
         }
         kinds::JOB | kinds::JOB_VERSION => {
             let job = Job::decode(bytes).map_err(text)?;
+            jobs::check(&job).map_err(text)?;
             job.create_index.max(job.modify_index).max(job.job_modify_index)
         }
         kinds::JOB_SUMMARY => {
             let summary = JobSummary::decode(bytes).map_err(text)?;
             summary.create_index.max(summary.modify_index)
+        }
+        kinds::SCALING_POLICY => {
+            let policy = ScalingPolicy::decode(bytes).map_err(text)?;
+            policy.create_index.max(policy.modify_index)
+        }
+        kinds::SCALING_EVENTS => JobScalingEvents::decode(bytes).map_err(text)?.modify_index,
+        kinds::CSI_PLUGIN => {
+            let plugin = CsiPlugin::decode(bytes).map_err(text)?;
+            plugin.create_index.max(plugin.modify_index)
         }
         kinds::JOB_SUBMISSION => JobSubmission::decode(bytes).map_err(text)?.job_modify_index,
         _ => highest_index(kind, bytes).map_err(text)?,

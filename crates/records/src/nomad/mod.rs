@@ -4,6 +4,7 @@
 
 pub mod acl;
 pub mod keyring;
+pub mod root_keys;
 pub mod variables;
 
 mod indexes;
@@ -46,6 +47,8 @@ pub enum Command {
     },
     /// A change to jobs.
     Jobs(jobs::Command),
+    /// A change to root keys. Answered as [`root_keys::Command`] says.
+    RootKeys(root_keys::Command),
 }
 
 /// The answer to a command.
@@ -74,6 +77,17 @@ pub enum Reply {
         index: u64,
         /// The job's.
         job_modify_index: u64,
+    },
+    /// The root key as it is now; the state index of the change is its `modify_index`.
+    RootKey(#[serde(with = "wire")] Box<RootKey>),
+    /// A job was made of another one.
+    Child {
+        /// The state index of the change; that of the job, if it was made before.
+        index: u64,
+        /// The index at which it was made.
+        create_index: u64,
+        /// The job.
+        id: String,
     },
     /// The command breaks a rule and changed nothing.
     Refused(Refusal),
@@ -108,6 +122,7 @@ fn change(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Failure> {
             Ok(Reply::Done { index })
         }
         Command::Jobs(command) => jobs::apply(txn, command),
+        Command::RootKeys(command) => root_keys::apply(txn, command),
         Command::DeleteNamespaces(names) => namespaces::delete(txn, &names).map(|()| Reply::Done { index }),
     }
 }

@@ -5,7 +5,7 @@
 use archive::nomad::{ClusterMetadata, Namespace, RootKey, kinds};
 
 use super::namespaces::{self, DEFAULT_NAMESPACE};
-use super::{keyring, time_ns};
+use super::{keyring, root_keys, time_ns};
 use crate::{Error, Read, Txn};
 
 /// Whether there is nothing for [`super::Command::Initialize`] to do. Not so on a fresh server, and after a
@@ -17,7 +17,7 @@ pub fn is_initialized(read: &dyn Read) -> Result<bool, Error> {
 /// Adds what is missing. A root key of which nobody here has the material stays, but is no longer the active one.
 pub(super) fn initialize(txn: &mut Txn<'_>, root_key: RootKey, cluster_id: String) -> Result<(), Error> {
     if keyring::active(txn)?.is_none() {
-        keyring::activate(txn, root_key)?;
+        root_keys::add(txn, root_key, false)?;
     }
     if !has_cluster_id(txn)? {
         let metadata = ClusterMetadata { cluster_id, create_time_ns: time_ns(txn.at_ms()) };

@@ -1,6 +1,7 @@
 //! What the server says once it serves: where it is, and commands to try. Each of them works as printed.
 
 use std::io::Write;
+use std::net::SocketAddr;
 
 use node::{DefaultPolicy, Node};
 
@@ -23,8 +24,9 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
             None => text.push_str(&format!("  {dialect:<11} off\n")),
         }
     }
-    let bootstrap = consul.map(|consul| format!("{scheme}://{consul}/v1/acl/bootstrap"));
-    text.push_str(&format!("  acl         {}\n", access(node, bootstrap.as_deref())));
+    let bootstrap = |address: SocketAddr| format!("{scheme}://{address}/v1/acl/bootstrap");
+    text.push_str(&format!("  acl         {}\n", access(node, consul.map(bootstrap))));
+    text.push_str(&format!("  nomad acl   {}\n", nomad_access(node, listeners.address("nomad").map(bootstrap))));
     text.push_str(&format!("  data        {data_dir}\n  token       {data_dir}/token\n"));
     // With TLS or ACL, commands that work as printed would have to know a CA or a secret.
     let settings = node.settings();
@@ -37,7 +39,7 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
 }
 
 /// Whether access to Consul's API is controlled, and how that begins if it has not yet.
-fn access(node: &Node, bootstrap: Option<&str>) -> String {
+fn access(node: &Node, bootstrap: Option<String>) -> String {
     let access = &node.settings().access;
     if !access.enabled {
         return "off".to_owned();
@@ -46,12 +48,22 @@ fn access(node: &Node, bootstrap: Option<&str>) -> String {
         DefaultPolicy::Deny => "on, default deny",
         _ => "on, default allow",
     };
-    match bootstrap {
-        // What can't be read is left unsaid.
-        Some(url) if !node.is_bootstrapped().unwrap_or(true) => {
-            format!("{default}; PUT {url} makes the first management token")
-        }
-        _ => default.to_owned(),
+    default.to_owned() + &to_bootstrap(node.is_bootstrapped(), bootstrap)
+}
+
+/// The same of Nomad's API.
+fn nomad_access(node: &Node, bootstrap: Option<String>) -> String {
+    match node.settings().nomad_access {
+        true => "on".to_owned() + &to_bootstrap(node.is_nomad_bootstrapped(), bootstrap),
+        false => "off".to_owned(),
+    }
+}
+
+/// How the first management token is to be had, if nobody has it yet. What can't be read is left unsaid.
+fn to_bootstrap(is_done: node::Result<bool>, url: Option<String>) -> String {
+    match (is_done, url) {
+        (Ok(false), Some(url)) => format!("; PUT {url} makes the first management token"),
+        _ => String::new(),
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod shapes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use archive::consul::{Check, Node, Service};
@@ -29,6 +29,7 @@ use super::blocking;
 use super::kv::{VALUE_HELP, read_body};
 use super::params::{Query, ReadOptions, below, refuse_tenancy};
 use super::reply::{Failure, Reply, json};
+use crate::http::filter::{Filter, kept};
 use crate::http::shape::{Members, Shown};
 use shapes::ServiceNode;
 
@@ -173,7 +174,7 @@ impl Asked {
     pub(super) fn parse(query: &Query, headers: &HeaderMap) -> Result<Asked, Failure> {
         let options = ReadOptions::parse(query)?;
         refuse_tenancy(query, headers)?;
-        let filled = ["filter", "peer"].into_iter().find(|name| query.filled(name).is_some());
+        let filled = ["peer"].into_iter().find(|name| query.filled(name).is_some());
         let present = ["merge-central-config"].into_iter().find(|name| query.has(name));
         if let Some(name) = filled.or(present) {
             return Err(Failure::invalid(format!("Stillpoint does not serve the parameter {name}")));
@@ -205,10 +206,18 @@ pub(super) async fn answer<T: Send + 'static>(
     query: &Query,
     options: ReadOptions,
     find: impl Fn(&View, &mut Sight) -> Result<Answer<T>, Failure> + Clone + Send + 'static,
-    show: impl Fn(&Query, &T) -> axum::response::Response,
+    show: impl Fn(&Query, &T) -> Reply,
 ) -> Reply {
     let (headers, found) = blocking::read(caller, options, find, |_| true).await?;
-    Ok((headers, show(query, &found)).into_response())
+    Ok((headers, show(query, &found)?).into_response())
+}
+
+/// What `?filter` lets through of a list as it is shown. Whoever asks has left out what may not be seen.
+pub(super) fn filtered<T: Serialize>(
+    filter: Option<&Filter>,
+    shown: impl Iterator<Item = T>,
+) -> Result<Vec<T>, Failure> {
+    kept(filter, shown.collect(), |filter, shown| filter.passes_shown(shown))
 }
 
 /// A list that was read as its iterator is, at once, without what may not be seen.
@@ -232,7 +241,10 @@ pub(super) async fn nodes(Extension(query): Extension<Query>, headers: HeaderMap
     let find = move |view: &View, sight: &mut Sight| {
         collected(find_nodes(view, &node_meta)?, sight, |may, node| may.node_read(&node.node).is_ok())
     };
-    let show = |query: &Query, nodes: &Vec<Node>| json(query, &nodes.iter().map(Shown).collect::<Vec<_>>());
+    let filter = Filter::consul(&query, "Node")?;
+    let show = |query: &Query, nodes: &Vec<Node>| {
+        Ok(json(query, &filtered(filter.as_ref(), nodes.iter().map(Shown))?))
+    };
     answer(&caller, &query, options, find, show).await
 }
 
@@ -242,14 +254,41 @@ pub(super) async fn services(
     caller: Caller,
 ) -> Reply {
     let Asked { options, node_meta } = Asked::parse(&query, &headers)?;
+    let filter = Filter::consul(&query, "ServiceNode")?.map(Arc::new);
     let find = move |view: &View, sight: &mut Sight| {
         let mut answer = find_services(view, &node_meta)?;
         let before = answer.value.len();
         answer.value.retain(|name, _| sees_service(&sight.may, name));
         sight.hides = answer.value.len() != before;
+        if let Some(filter) = &filter {
+            answer.value = tags_of_filtered(view, sight, filter, &node_meta, answer.value.into_keys())?;
+        }
         Ok(answer)
     };
-    answer(&caller, &query, options, find, json).await
+    answer(&caller, &query, options, find, |query, found| Ok(json(query, found))).await
+}
+
+/// The services, by name, with the tags of those of their instances that a filter lets through.
+fn tags_of_filtered(
+    view: &View,
+    sight: &mut Sight,
+    filter: &Filter,
+    node_meta: &NodeMeta,
+    names: impl Iterator<Item = String>,
+) -> Result<BTreeMap<String, BTreeSet<String>>, Failure> {
+    let mut tags: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let all = InstanceFilter { tags: Vec::new(), node_meta: node_meta.clone(), in_mesh: false };
+    for name in names {
+        let instances = collected(service_instances(view, &name, &all)?, sight, |may, found| {
+            sees_part(may, &found.node.node, &found.service.service)
+        })?;
+        for found in instances.value {
+            if filter.passes_shown(&ServiceNode::new(&found.node, &found.service))? {
+                tags.entry(name.clone()).or_default().extend(found.service.tags.into_iter().flatten());
+            }
+        }
+    }
+    Ok(tags)
 }
 
 /// A node and its services by their ids; null if there is no such node.
@@ -267,12 +306,14 @@ pub(super) async fn node(
     }
     let options = Asked::parse(&query, &headers)?.options;
     let name = name(&uri, "/v1/catalog/node/", "Missing node name")?;
+    let filter = Filter::consul(&query, "NodeService")?;
     answer(&caller, &query, options, with_tags(name), |query, found| {
-        let found = found.as_ref().map(|NodeServices { node, services }| ById {
-            node: Shown(node),
-            services: services.iter().map(|service| (service.id.as_str(), Shown(service))).collect(),
-        });
-        json(query, &found)
+        let by_id = |NodeServices { node, services }: &NodeServices| {
+            let shown = filtered(filter.as_ref(), services.iter().map(Shown))?;
+            let services = shown.into_iter().map(|service| (service.0.id.as_str(), service)).collect();
+            Ok::<_, Failure>(json(query, &ById { node: Shown(node), services }))
+        };
+        found.as_ref().map_or_else(|| Ok(json(query, &Value::Null)), by_id)
     })
     .await
 }
@@ -292,13 +333,12 @@ pub(super) async fn node_services(
     }
     let options = Asked::parse(&query, &headers)?.options;
     let name = name(&uri, "/v1/catalog/node-services/", "Missing node name")?;
+    let filter = Filter::consul(&query, "NodeService")?;
     answer(&caller, &query, options, with_tags(name), |query, found| {
-        let found = found.as_ref().map(|NodeServices { node, services }| Listed {
-            node: Some(Shown(node)),
-            services: Some(services.iter().map(Shown).collect())
-                .filter(|services: &Vec<_>| !services.is_empty()),
-        });
-        json(query, &found.unwrap_or_default())
+        let Some(NodeServices { node, services }) = found else { return Ok(json(query, &Listed::default())) };
+        let shown = filtered(filter.as_ref(), services.iter().map(Shown))?;
+        let services = Some(shown).filter(|_| !services.is_empty());
+        Ok(json(query, &Listed { node: Some(Shown(node)), services }))
     })
     .await
 }
@@ -352,16 +392,17 @@ async fn instances(
 ) -> Reply {
     let asked = Asked::parse(query, headers)?;
     let (options, name) = (asked.options, name?);
-    let filter = asked.instances(query, in_mesh);
+    let wanted = asked.instances(query, in_mesh);
     let find = move |view: &View, sight: &mut Sight| {
-        collected(service_instances(view, &name, &filter)?, sight, |may, found| {
+        collected(service_instances(view, &name, &wanted)?, sight, |may, found| {
             sees_part(may, &found.node.node, &found.service.service)
                 && (!in_mesh || may.service_read(&name).is_ok())
         })
     };
+    let filter = Filter::consul(query, "ServiceNode")?;
     answer(caller, query, options, find, |query, found| {
         let shown = found.iter().map(|found| ServiceNode::new(&found.node, &found.service));
-        json(query, &shown.collect::<Vec<_>>())
+        Ok(json(query, &filtered(filter.as_ref(), shown)?))
     })
     .await
 }

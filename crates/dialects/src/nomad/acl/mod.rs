@@ -3,6 +3,7 @@
 //! * `PUT|POST /v1/acl/bootstrap` -- the first management token
 //! * `PUT|POST /v1/acl/token`, `GET|PUT|POST|DELETE /v1/acl/token/{accessor}`, `GET …/self`,
 //!   `GET /v1/acl/tokens` -- tokens
+//! * `PUT|POST /v1/acl/token/onetime`, `…/onetime/exchange` -- secrets that stand in for a token's own, once
 //! * `GET|PUT|POST|DELETE /v1/acl/policy/{name}`, `GET …/self`, `GET /v1/acl/policies` -- policies
 //! * `PUT|POST /v1/acl/role`, `GET|PUT|POST|DELETE /v1/acl/role/{id}`, `GET …/name/{name}`,
 //!   `GET /v1/acl/roles` -- roles
@@ -11,8 +12,10 @@
 //!
 //! Follows `hashicorp/nomad:command/agent/acl_endpoint.go` and `hashicorp/nomad:nomad/acl_endpoint.go`.
 
+mod one_time;
 mod policies;
 mod roles;
+mod rules;
 mod shapes;
 mod tokens;
 
@@ -30,7 +33,7 @@ use super::access::Caller;
 use super::params::read_json;
 use super::reply::{of_nomad, written};
 use crate::http::shape::Shape;
-use crate::http::{Failure, Query, Reply, Routes, below};
+use crate::http::{Failure, Reply, Routes, below};
 
 /// The routes; `through` gives an endpoint what every endpoint has.
 pub(super) fn routes(
@@ -50,8 +53,11 @@ pub(super) fn routes(
         .route("/v1/acl/token", controlled("PUT,POST", put(tokens::create).post(tokens::create)))
         .route("/v1/acl/token/self", through("GET", get(tokens::read_own)))
         .below("/v1/acl/token/", || controlled(ALL, token()))
-        .route("/v1/acl/token/onetime", controlled("PUT,POST", put(one_time).post(one_time)))
-        .route("/v1/acl/token/onetime/exchange", controlled("PUT,POST", put(one_time).post(one_time)))
+        .route("/v1/acl/token/onetime", controlled("PUT,POST", put(one_time::create).post(one_time::create)))
+        .route(
+            "/v1/acl/token/onetime/exchange",
+            controlled("PUT,POST", put(one_time::exchange).post(one_time::exchange)),
+        )
         .route("/v1/acl/policies", controlled("GET", get(policies::list)))
         .route("/v1/acl/policy/self", controlled("GET", get(policies::list_own)))
         .below("/v1/acl/policy/", || controlled(ALL, policy()))
@@ -66,10 +72,6 @@ async fn if_enabled(State(app): State<App>, request: Request, next: Next) -> Res
         true => next.run(request).await,
         false => Failure::invalid("ACL support disabled").into_response(),
     }
-}
-
-async fn one_time() -> Failure {
-    Failure::unserved("Stillpoint does not serve one-time tokens")
 }
 
 /// Makes a change for who may do everything.
@@ -110,15 +112,4 @@ async fn decode<T: Shape>(body: Body) -> Result<T, Failure> {
 fn name(uri: &Uri, prefix: &str, missing: &str) -> Result<String, Failure> {
     let name = below(uri, prefix)?;
     if name.is_empty() { Err(Failure::invalid(missing)) } else { Ok(name) }
-}
-
-/// Refuses what would change what is listed and is not done here.
-fn refuse_unserved(query: &Query) -> Result<(), Failure> {
-    match ["filter", "reverse"]
-        .into_iter()
-        .find(|name| query.filled(name).is_some_and(|value| value != "false"))
-    {
-        Some(name) => Err(Failure::unserved(format!("Stillpoint does not serve ?{name}"))),
-        None => Ok(()),
-    }
 }

@@ -5,13 +5,13 @@ use axum::Extension;
 use axum::body::Body;
 use axum::http::Uri;
 use axum::response::IntoResponse;
+use node::Kind;
 use records::View;
 use records::nomad::Answer;
-use records::nomad::acl::{self, ANONYMOUS_POLICY, Authorizer, Command, Denied};
+use records::nomad::acl::{self, ANONYMOUS_POLICY, Authorizer, Command, Denied, Spelled};
 
-use super::shapes::ListedPolicy;
-use super::{change_silently, decode, name, refuse_unserved};
-use crate::http::shape::Shown;
+use super::shapes::{ListedPolicy, ReadPolicy};
+use super::{change_silently, decode, name};
 use crate::http::{Failure, Query, Reply};
 use crate::nomad::access::Caller;
 use crate::nomad::params::Params;
@@ -23,7 +23,6 @@ const NO_NAME: &str = "Missing Policy Name";
 
 /// Lists the policies that the caller may see: all of them, or those of its own token.
 pub(super) async fn list(params: Params, Extension(query): Extension<Query>, caller: Caller) -> Reply {
-    refuse_unserved(&query)?;
     let (prefix, asking) = (params.prefix, caller.clone());
     let (headers, found) = read_with(&caller, params.read, move |view, may| {
         let Answer { index, value } = acl::policies(view, &prefix)?;
@@ -60,7 +59,12 @@ pub(super) async fn read(
     })
     .await?;
     match found {
-        Some(policy) => Ok((headers, json(&query, &Shown(&policy))).into_response()),
+        Some(policy) => {
+            // A genuine server shows nothing either of a policy that it can't read.
+            let spelled = Spelled::parse(&policy.rules)
+                .map_err(|unreadable| Failure::genuine(Kind::Corrupt, unreadable.to_string()))?;
+            Ok((headers, json(&query, &ReadPolicy::new(&policy, &spelled))).into_response())
+        }
         None => Ok((headers, Failure::not_found("ACL policy not found")).into_response()),
     }
 }

@@ -3,7 +3,10 @@
 use archive::nomad::{AclPolicy, AclRole, AclToken, JobAcl, PolicyLink, RoleLink};
 
 use crate::http::shape::{Shown, shapes};
+use records::nomad::acl::Spelled;
 use serde::Serialize;
+
+use super::rules::Rules;
 
 shapes! {
     AclToken {
@@ -30,7 +33,7 @@ shapes! {
         "Name": name always,
     }
 
-    // What the rules say, `RulesJSON`, is not shown: clients are told the rules.
+    // As it is written; it is read as [`ReadPolicy`].
     AclPolicy {
         [lenient]
         "Name": name always,
@@ -100,6 +103,37 @@ impl<'a> ListedToken<'a> {
             expiration_time: Shown(&token.expiration_time),
             create_index: token.create_index,
             modify_index: token.modify_index,
+        }
+    }
+}
+
+/// A policy as it is read: with its rules spelled out.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ReadPolicy<'a> {
+    name: &'a str,
+    description: &'a str,
+    rules: &'a str,
+    #[serde(rename = "RulesJSON")]
+    spelled: Rules<'a>,
+    #[serde(rename = "JobACL")]
+    job_acl: Shown<'a, Option<JobAcl>>,
+    hash: Shown<'a, Option<archive::state::Bytes>>,
+    create_index: u64,
+    modify_index: u64,
+}
+
+impl<'a> ReadPolicy<'a> {
+    pub(super) fn new(policy: &'a AclPolicy, spelled: &'a Spelled) -> ReadPolicy<'a> {
+        ReadPolicy {
+            name: &policy.name,
+            description: &policy.description,
+            rules: &policy.rules,
+            spelled: Rules::new(&policy.rules, spelled),
+            job_acl: Shown(&policy.job_acl),
+            hash: Shown(&policy.hash),
+            create_index: policy.create_index,
+            modify_index: policy.modify_index,
         }
     }
 }

@@ -12,7 +12,8 @@ use records::nomad::acl::{self, Command, Unresolved};
 use uuid::Uuid;
 
 use super::shapes::ListedToken;
-use super::{change, change_silently, decode, name, refuse_unserved, settle};
+use super::{change, change_silently, decode, name, settle};
+use crate::http::filter::{Filter, kept};
 use crate::http::shape::{Shape, Shown, shapes};
 use crate::http::{Failure, Query, Reply};
 use crate::nomad::App;
@@ -132,13 +133,14 @@ pub(super) async fn read_own(params: Params, Extension(query): Extension<Query>,
 }
 
 pub(super) async fn list(params: Params, Extension(query): Extension<Query>, caller: Caller) -> Reply {
-    refuse_unserved(&query)?;
+    let filter = Filter::nomad(&query, "ACLToken")?;
     let prefix = params.prefix.clone();
     let (mut headers, found) = read_with(&caller, params.read, move |view, may| {
         may.management()?;
         Ok(acl::tokens(view, &prefix)?)
     })
     .await?;
+    let found = kept(filter.as_ref(), found, |filter, token| filter.passes_record(&token.encode()))?;
     let is_by_accessor = !params.prefix.is_empty();
     let (page, next) = params.page(found, |token| match is_by_accessor {
         true => token.accessor_id.clone(),

@@ -377,4 +377,19 @@ shapes! {
     SERVICE_WEIGHTS = whole {
         Passing: INT, Warning: INT,
     }
+
+    SCALING_EVENT = whole {
+        Time: INT, Count: Maybe(&INT), PreviousCount: INT, Message: Text, Error: Bool, Meta: ANYTHING,
+        EvalID: Maybe(&Text), CreateIndex: UINT,
+    }
+
+    REVERT_REQUEST = whole { JobID: Text, JobVersion: UINT, EnforcePriorVersion: Maybe(&UINT), }
+    STABILITY_REQUEST = whole { JobID: Text, JobVersion: UINT, Stable: Bool, }
+    TAG_REQUEST = whole { Version: UINT, Description: Text, }
+    SCALE_REQUEST = whole {
+        Count: Maybe(&INT), Target: META, Message: Text, Error: Bool, Meta: ANYTHING, JobModifyIndex: UINT,
+    }
+    DISPATCH_REQUEST = whole {
+        JobID: Text, Payload: Bytes, Meta: META, IdPrefixTemplate: Text, Priority: INT, IdempotencyToken: Text,
+    }
 }

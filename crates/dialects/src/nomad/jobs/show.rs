@@ -16,6 +16,15 @@ impl Serialize for Job<'_> {
     }
 }
 
+/// A structure of any shape.
+pub(super) struct Structure<'a>(pub(super) &'static Shape, pub(super) &'a Value<'a>);
+
+impl Serialize for Structure<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        structure(self.0, self.1, serializer)
+    }
+}
+
 /// Where a job runs, if in several regions.
 pub(super) struct Multiregion<'a>(pub(super) &'a Value<'a>);
 

@@ -8,9 +8,11 @@ use records::nomad::Answer;
 use records::nomad::acl::{Authorizer, NamespaceCapability::ReadJob};
 use records::nomad::jobs;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::show::Job;
-use super::{Caller, Params, Query, Reply, flag};
+use super::tree::{list, text};
+use super::{Caller, Params, Query, Reply, dispatch, flag, scale};
 use crate::http::json::json_body;
 use crate::http::shape::{Shown, shapes};
 use crate::http::{Failure, unescape};
@@ -67,6 +69,10 @@ pub(super) enum View {
     Versions,
     Summary,
     Submission,
+    /// How it is scaled.
+    Scale,
+    /// What can be run in its tasks.
+    Actions,
     /// What only a scheduler makes: the type of the records, and the answer where there are none.
     Made(u8, &'static str),
 }
@@ -76,6 +82,9 @@ pub(super) const VIEWS: &[(&str, View)] = &[
     ("/versions", View::Versions),
     ("/summary", View::Summary),
     ("/submission", View::Submission),
+    ("/scale", View::Scale),
+    ("/actions", View::Actions),
+    ("/services", View::Made(kinds::SERVICE_REGISTRATION, "[]")),
     ("/evaluations", View::Made(kinds::EVAL, "[]")),
     ("/allocations", View::Made(kinds::ALLOC, "[]")),
     ("/deployments", View::Made(kinds::DEPLOYMENT, "[]")),
@@ -89,6 +98,8 @@ pub(super) async fn show(view: View, params: Params, query: Query, id: String, c
         View::Versions => versions(params, query, id, caller).await,
         View::Summary => summary(params, query, id, caller).await,
         View::Submission => submission(params, query, id, caller).await,
+        View::Scale => scale::status(params, query, id, caller).await,
+        View::Actions => actions(params, query, id, caller).await,
         View::Made(kind, none) => made(kind, none, params, id, caller).await,
     }
 }
@@ -113,8 +124,9 @@ async fn one(params: Params, query: Query, id: String, caller: Caller) -> Reply 
     let Some(bytes) = found else { return Ok(missing(headers, "job not found")) };
     let job = decode(&bytes)?;
     if job.get("Payload").and_then(msgpack::Value::as_bytes).is_some_and(|payload| !payload.is_empty()) {
-        // It is compressed in the record, and would have to be shown as it was.
-        return Err(Failure::unserved("Stillpoint does not show dispatched jobs with a payload"));
+        let mut shown = serde_json::to_value(Job(&job)).map_err(|e| Failure::invalid(e.to_string()))?;
+        dispatch::unpack(&mut shown)?;
+        return Ok((headers, json(&query, &shown)).into_response());
     }
     Ok((headers, json(&query, &Job(&job))).into_response())
 }
@@ -197,24 +209,68 @@ fn unescaped(value: &str) -> Result<String, Failure> {
     })
 }
 
+/// An action, and where it is.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Action {
+    name: Value,
+    command: Value,
+    args: Value,
+    task_name: String,
+    task_group_name: String,
+}
+
+async fn actions(params: Params, query: Query, id: String, caller: Caller) -> Reply {
+    let called = id.clone();
+    let (headers, found) =
+        find(params, &caller, move |view, namespace| jobs::job(view, namespace, &id)).await?;
+    let Some(bytes) = found else {
+        return Ok((headers, Failure::not_found(format!("Unknown job: {called}"))).into_response());
+    };
+    let job = decode(&bytes)?;
+    let shown = serde_json::to_value(Job(&job)).map_err(|e| Failure::invalid(e.to_string()))?;
+    let mut found = Vec::new();
+    for group in shown.as_object().into_iter().flat_map(|job| list(job, "TaskGroups")) {
+        for task in list(group, "Tasks") {
+            found.extend(list(task, "Actions").map(|action| Action {
+                name: action.get("Name").cloned().unwrap_or_default(),
+                command: action.get("Command").cloned().unwrap_or_default(),
+                args: action.get("Args").cloned().unwrap_or_default(),
+                task_name: text(task, "Name").to_owned(),
+                task_group_name: text(group, "Name").to_owned(),
+            }));
+        }
+    }
+    Ok((headers, json(&query, &found)).into_response())
+}
+
 /// Nothing is scheduled here, so there is nothing to see, unless it came with an archive.
 async fn made(kind: u8, none: &'static str, params: Params, id: String, caller: Caller) -> Reply {
-    let (headers, has_some) =
-        find(params, &caller, move |view, namespace| jobs::has_of_job(view, kind, namespace, &id)).await?;
-    if has_some {
-        return Err(Failure::unserved(format!(
-            "Stillpoint keeps the records of type {} that the archive has for this job, but does not show them",
-            kinds::name(kind)
-        )));
+    let (headers, (has_some, is_job)) = find(params, &caller, move |view, namespace| {
+        let Answer { index, value } = jobs::has_of_job(view, kind, namespace, &id)?;
+        Ok(Answer { index, value: (value, jobs::job(view, namespace, &id)?.value.is_some()) })
+    })
+    .await?;
+    match (has_some, is_job) {
+        (true, _) => Err(carried(kind)),
+        (_, false) if kind == kinds::SERVICE_REGISTRATION => Ok(missing(headers, "job not found")),
+        _ => Ok((headers, json_body(none)).into_response()),
     }
-    Ok((headers, json_body(none)).into_response())
+}
+
+/// Why what an archive brought is not shown.
+pub(super) fn carried(kind: u8) -> Failure {
+    Failure::unserved(format!(
+        "Stillpoint keeps the records of type {} that the archive has for this job, but does not show them",
+        kinds::name(kind)
+    ))
 }
 
 fn missing(headers: HeaderMap, text: &'static str) -> Response {
     (headers, Failure::not_found(text)).into_response()
 }
 
-fn decode(bytes: &[u8]) -> Result<msgpack::Value<'_>, Failure> {
+pub(super) fn decode(bytes: &[u8]) -> Result<msgpack::Value<'_>, Failure> {
     msgpack::Value::decode(bytes).map_err(|error| {
         node::Error::new(node::Kind::Corrupt, format!("the stored job is damaged: {error}")).into()
     })

@@ -15,6 +15,13 @@ pub(super) fn record(shape: &Shape, tree: &Tree) -> Vec<u8> {
     out.into_bytes()
 }
 
+/// The bytes of what has no type; of nothing, nil.
+pub(super) fn untyped(value: Option<&Value>) -> Vec<u8> {
+    let mut out = Encoder::with_signed_codes();
+    write(Kind::Any, value, &mut out);
+    out.into_bytes()
+}
+
 fn structure(shape: &Shape, tree: &Tree, out: &mut Encoder) {
     let written = |name: &str| !shape.is_sparse || tree.get(name).is_some_and(|value| !is_zero(value));
     out.map(shape.fields.iter().filter(|field| written(field.name)).count());

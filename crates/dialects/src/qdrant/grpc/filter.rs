@@ -55,7 +55,8 @@ fn conditions(list: Vec<proto::Condition>) -> Result<Option<Vec<Condition>>> {
     Ok(Some(turned).filter(|list| !list.is_empty()))
 }
 
-fn condition(condition: ConditionOneOf) -> Result<Condition> {
+/// One condition.
+pub(super) fn condition(condition: ConditionOneOf) -> Result<Condition> {
     Ok(match condition {
         ConditionOneOf::Field(condition) => Condition::Field(field(condition)?),
         ConditionOneOf::IsEmpty(of) => Condition::IsEmpty(path(&of.key)?.into()),
@@ -165,7 +166,8 @@ pub(super) fn time(seconds: i64, nanos: i32) -> Result<DateTimeWrapper> {
         .ok_or_else(|| invalid("Unable to parse timestamp"))
 }
 
-fn place(at: proto::GeoPoint) -> Result<GeoPoint> {
+/// A place on earth.
+pub(super) fn place(at: proto::GeoPoint) -> Result<GeoPoint> {
     GeoPoint::new(at.lon, at.lat).map_err(|error| invalid(error.to_string()))
 }
 

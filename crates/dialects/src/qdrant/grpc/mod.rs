@@ -13,6 +13,7 @@ mod collections;
 mod compress;
 mod face;
 mod filter;
+mod formula;
 mod health;
 mod index;
 mod info;

@@ -9,10 +9,12 @@ use node::points::query::{
     Fusion, GroupLookup, Groups, Lookup, Query, RecommendStrategy, Scoring, Stage, VectorInput,
 };
 use qdrant_client::qdrant as proto;
+use qdrant_client::qdrant::feedback_strategy;
 use qdrant_client::qdrant::query::Variant;
 use qdrant_client::qdrant::start_from::Value as From;
 
 use super::check::{Faults, Result, all, between, fault, invalid, required};
+use super::formula::formula;
 use super::payload::path;
 use super::select::{every_shard, with_payload, with_vectors};
 use super::status::unserved;
@@ -26,6 +28,10 @@ const GROUP_SIZE: usize = 3;
 /// What is added to ranks before they are inverted, if the query does not say
 /// (`qdrant/qdrant:lib/segment/src/common/reciprocal_rank_fusion.rs`).
 const RRF_K: usize = 2;
+/// How different results are made, if the query does not say.
+const DIVERSITY: f32 = 0.5;
+/// Among no more points are different ones chosen.
+const CANDIDATES_MAX: u32 = 16_384;
 
 /// One query.
 pub(super) fn query(request: proto::QueryPoints) -> Result<Query> {
@@ -145,10 +151,36 @@ fn scoring(query: proto::Query) -> Result<Scoring> {
             Ok(proto::Sample::Random) => Scoring::Sample,
             Err(error) => return Err(invalid(format!("invalid sample type value {number}: {error}"))),
         },
-        Variant::Formula(_) => return Err(unserved(Unserved::Formula)),
-        Variant::NearestWithMmr(_) => return Err(unserved(Unserved::Mmr)),
-        Variant::RelevanceFeedback(_) => return Err(unserved(Unserved::RelevanceFeedback)),
+        Variant::Formula(of) => Scoring::Formula(formula(of)?),
+        Variant::NearestWithMmr(of) => diverse(of)?,
+        Variant::RelevanceFeedback(of) => feedback(of)?,
         Variant::Text(_) => return Err(unserved(Unserved::TextScoring)),
+    })
+}
+
+fn diverse(of: proto::NearestInputWithMmr) -> Result<Scoring> {
+    let mmr = required(of.mmr, "MMR parameters are missing")?;
+    between("mmr.diversity", mmr.diversity, 0.0, 1.0)?;
+    between("mmr.candidates_limit", mmr.candidates_limit, 0, CANDIDATES_MAX)?;
+    Ok(Scoring::Diverse {
+        nearest: point::input(required(of.nearest, "nearest vector is missing")?)?,
+        diversity: mmr.diversity.unwrap_or(DIVERSITY),
+        candidates: mmr.candidates_limit.map(|limit| limit as usize),
+    })
+}
+
+fn feedback(of: proto::RelevanceFeedbackInput) -> Result<Scoring> {
+    let strategy = required(of.strategy.and_then(|strategy| strategy.variant), "strategy is missing")?;
+    let feedback_strategy::Variant::Naive(proto::NaiveFeedbackStrategy { a, b, c }) = strategy;
+    if b.is_nan() || b < 0.0 {
+        return Err(fault("strategy.naive.b", format_args!("value {b:?} invalid, must be 0.0 or larger")));
+    }
+    Ok(Scoring::Feedback {
+        target: point::input(required(of.target, "target is missing")?)?,
+        examples: all(of.feedback, |item| {
+            Ok((point::input(required(item.example, "example is missing")?)?, item.score))
+        })?,
+        coefficients: [a, b, c],
     })
 }
 

@@ -2,7 +2,7 @@
 //! (`qdrant/qdrant:lib/storage/src/content_manager/errors.rs`, `lib/api/src/grpc/conversions.rs`).
 
 use axum::http::HeaderMap;
-use node::{Error, Kind};
+use node::{Error, Kind, points};
 use tonic::{Code, Status};
 
 use crate::qdrant::access::Refused;
@@ -11,7 +11,15 @@ use crate::qdrant::unserved::Unserved;
 
 /// The answer to a request that failed.
 pub(super) fn failed(error: &Error) -> Status {
-    Status::new(code(error.kind()), failure::sentence(error))
+    match error.cause::<points::Error>().map(|cause| cause.kind) {
+        Some(points::Kind::Unprocessable) => {
+            Status::invalid_argument(format!("Validation error in body: {}", error.message()))
+        }
+        Some(points::Kind::Full) => {
+            Status::resource_exhausted(format!("Insufficient storage: {}", error.message()))
+        }
+        _ => Status::new(code(error.kind()), failure::sentence(error)),
+    }
 }
 
 fn code(kind: Kind) -> Code {
@@ -54,4 +62,34 @@ pub(super) fn kind(headers: &HeaderMap) -> Option<Kind> {
         Code::Unimplemented => Kind::Unsupported,
         Code::Internal | Code::Unknown | Code::DataLoss => Kind::Internal,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_sentences_are_those_of_the_kinds() {
+        let plain = |kind| failed(&Error::new(kind, "text"));
+        for (kind, code, text) in [
+            (Kind::Invalid, Code::InvalidArgument, "Wrong input: text"),
+            (Kind::NotFound, Code::NotFound, "Not found: text"),
+            (Kind::Conflict, Code::AlreadyExists, "Wrong input: text"),
+            (Kind::Denied, Code::PermissionDenied, "Forbidden: text"),
+            (Kind::NotLeader, Code::Unavailable, "Shard temporarily unavailable: text"),
+            (Kind::Unsupported, Code::Unimplemented, "text"),
+            (Kind::Internal, Code::Internal, "Service internal error: text"),
+        ] {
+            let status = plain(kind);
+            assert_eq!((status.code(), status.message()), (code, text), "{kind:?}");
+            assert_eq!(super::kind(status.into_http::<()>().headers()).is_some(), true, "{kind:?}");
+        }
+        let of = |kind| failed(&points::Error::new(kind, "[a: b]").into());
+        let status = of(points::Kind::Unprocessable);
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::InvalidArgument, "Validation error in body: [a: b]")
+        );
+        assert_eq!(of(points::Kind::Full).code(), Code::ResourceExhausted);
+    }
 }

@@ -21,6 +21,8 @@ pub const ANONYMOUS_POLICY: &str = "anonymous";
 pub struct Authorizer {
     /// None for those who may do everything.
     rules: Option<Rules>,
+    /// Until when it may be asked, in milliseconds since the Unix epoch.
+    expires_ms: Option<u64>,
 }
 
 /// The token lacks the right. Displays as the genuine text, which clients are sent with status 403.
@@ -44,7 +46,7 @@ type Answer = Result<(), Denied>;
 impl Authorizer {
     /// Allows everything: for management tokens, and for servers without access control.
     pub fn unrestricted() -> Authorizer {
-        Authorizer { rules: None }
+        Authorizer { rules: None, expires_ms: None }
     }
 
     /// Answers for a token of type `client` whose policies have these names and rules. Whoever asks has left
@@ -61,7 +63,16 @@ impl Authorizer {
             let rules = Rules::parse(source, UnknownKeys::PassedOver);
             merged.merge(&rules.map_err(|source| Unreadable { policy: name.into(), source })?);
         }
-        Ok(Authorizer { rules: Some(merged) })
+        Ok(Authorizer { rules: Some(merged), expires_ms: None })
+    }
+
+    /// Whether the token has not expired at this time, in milliseconds since the Unix epoch.
+    pub fn is_valid(&self, now_ms: u64) -> bool {
+        self.expires_ms.is_none_or(|at_ms| at_ms >= now_ms)
+    }
+
+    pub(super) fn expiring(self, expires_ms: Option<u64>) -> Authorizer {
+        Authorizer { expires_ms, ..self }
     }
 
     /// May do everything, access control itself included.

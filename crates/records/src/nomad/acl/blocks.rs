@@ -9,13 +9,15 @@ use crate::hcl::{Item, Value};
 
 /// A block's fields. Those that its kind lacks stay empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Block {
+pub struct Block {
     /// The label.
-    pub(super) name: String,
-    pub(super) policy: String,
-    pub(super) capabilities: Option<Vec<String>>,
+    pub name: String,
+    /// The level.
+    pub policy: String,
+    /// The capabilities; `None` if the block has no list of them.
+    pub capabilities: Option<Vec<String>>,
     /// Blocks about paths of variables.
-    pub(super) variables: Option<Vec<Block>>,
+    pub variables: Option<Vec<Block>>,
 }
 
 /// Which fields the blocks of one kind have.

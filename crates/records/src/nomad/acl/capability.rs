@@ -53,7 +53,10 @@ pub(super) trait Capability: Copy + Ord + 'static {
     /// The capability that rules call `word`.
     fn named(word: &str) -> Option<Self>;
 
-    /// What a level other than [`Level::Deny`] stands for.
+    /// What rules call it.
+    fn word(&self) -> &'static str;
+
+    /// What a level other than [`Level::Deny`] stands for, in the genuine order.
     fn of_level(level: Level) -> &'static [Self];
 
     /// What this capability contains.
@@ -100,6 +103,13 @@ macro_rules! capabilities {
                 match word {
                     $($word => Some($kind::$name),)*
                     _ => None,
+                }
+            }
+
+            /// What rules call it.
+            $visible fn word(self) -> &'static str {
+                match self {
+                    $($kind::$name => $word,)*
                 }
             }
         }
@@ -208,6 +218,10 @@ impl Capability for NamespaceCapability {
         NamespaceCapability::named(word)
     }
 
+    fn word(&self) -> &'static str {
+        NamespaceCapability::word(*self)
+    }
+
     fn of_level(level: Level) -> &'static [Self] {
         use NamespaceCapability::*;
         match level {
@@ -272,6 +286,10 @@ impl Capability for VariableCapability {
         VariableCapability::named(word)
     }
 
+    fn word(&self) -> &'static str {
+        VariableCapability::word(*self)
+    }
+
     fn of_level(_: Level) -> &'static [Self] {
         &[]
     }
@@ -289,6 +307,10 @@ impl Capability for NodePoolCapability {
         NodePoolCapability::named(word)
     }
 
+    fn word(&self) -> &'static str {
+        NodePoolCapability::word(*self)
+    }
+
     fn of_level(level: Level) -> &'static [Self] {
         match level {
             Level::Read => &[NodePoolCapability::Read],
@@ -301,6 +323,10 @@ impl Capability for NodePoolCapability {
 impl Capability for HostVolumeCapability {
     fn named(word: &str) -> Option<Self> {
         HostVolumeCapability::named(word)
+    }
+
+    fn word(&self) -> &'static str {
+        HostVolumeCapability::word(*self)
     }
 
     fn of_level(level: Level) -> &'static [Self] {
@@ -317,6 +343,10 @@ impl Capability for OperatorCapability {
         OperatorCapability::named(word)
     }
 
+    fn word(&self) -> &'static str {
+        OperatorCapability::word(*self)
+    }
+
     fn of_level(level: Level) -> &'static [Self] {
         match level {
             Level::Read => &[OperatorCapability::LicenseRead, OperatorCapability::KeyringRead],
@@ -329,6 +359,10 @@ impl Capability for OperatorCapability {
 impl Capability for SentinelCapability {
     fn named(word: &str) -> Option<Self> {
         SentinelCapability::named(word)
+    }
+
+    fn word(&self) -> &'static str {
+        SentinelCapability::word(*self)
     }
 
     fn of_level(level: Level) -> &'static [Self] {

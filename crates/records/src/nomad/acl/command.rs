@@ -3,6 +3,7 @@
 use archive::nomad::{AclPolicy, AclRole, AclToken};
 use serde::{Deserialize, Serialize};
 
+use super::OneTimeToken;
 use crate::wire;
 
 /// A change to tokens, policies or roles. Ids and secrets come with it: nothing is drawn while applying.
@@ -41,6 +42,20 @@ pub enum Command {
     CreateRole(#[serde(with = "wire")] Box<AclRole>),
     /// Sets everything of the role with the given one's id. Answered with [`Reply::Role`].
     UpdateRole(#[serde(with = "wire")] Box<AclRole>),
+    /// Makes a one-time token, in place of the one that there was for the same token. Answered with
+    /// [`Reply::OneTime`].
+    CreateOneTime {
+        /// The accessor of the token that it stands in for.
+        accessor: String,
+        /// Its secret, drawn.
+        secret: String,
+    },
+    /// Exchanges a one-time token for the one that it stands in for. Answered with [`Reply::Token`] or
+    /// [`Reply::Denied`].
+    ExchangeOneTime {
+        /// Its secret.
+        secret: String,
+    },
     /// Deletes a role. Tokens that link to it lose its rights. Answered with [`Reply::Done`].
     DeleteRole {
         /// Its id.
@@ -57,4 +72,8 @@ pub enum Reply {
     Token(#[serde(with = "wire")] Box<AclToken>),
     /// The role as it now stands.
     Role(#[serde(with = "wire")] Box<AclRole>),
+    /// The one-time token.
+    OneTime(OneTimeToken),
+    /// What the change was asked for with has no right to it.
+    Denied,
 }

@@ -2,6 +2,7 @@
 
 mod command;
 
+mod one_time;
 mod policies;
 mod roles;
 mod setup;
@@ -19,6 +20,7 @@ mod rules;
 mod blocks;
 mod decode;
 mod print;
+mod spelled;
 
 mod capability;
 mod glob;
@@ -27,14 +29,17 @@ mod grant;
 pub(super) mod derived;
 
 pub use authorizer::{ALL_NAMESPACES, ANONYMOUS_POLICY, Authorizer, Denied, Unreadable};
+pub use blocks::Block;
 pub use capability::{
     HostVolumeCapability, NamespaceCapability, NodePoolCapability, OperatorCapability, VariableCapability,
 };
 pub use command::{Command, Reply};
-pub use query::{policies, policy, policy_names, role, role_by_name, roles, token, tokens};
+pub use one_time::{OneTimeToken, is_exchangeable};
+pub use query::{last_change, policies, policy, policy_names, role, role_by_name, roles, token, tokens};
 pub use resolve::{Unresolved, anonymous_token, authenticate, authorizer, disabled_token, resolve};
 pub use rules::{Error as RulesError, Rules, UnknownKeys};
 pub use setup::{bootstrap_refusal, bootstrapped_at};
+pub use spelled::Spelled;
 
 pub use crate::acl::next_expiration_ms;
 
@@ -58,5 +63,11 @@ pub(super) fn change(txn: &mut Txn<'_>, command: Command) -> Result<Reply, Failu
         Command::CreateRole(new) => roles::create(txn, *new).map(role),
         Command::UpdateRole(new) => roles::update(txn, *new).map(role),
         Command::DeleteRole { id } => roles::delete(txn, &id).map(|()| Reply::Done),
+        Command::CreateOneTime { accessor, secret } => {
+            one_time::create(txn, accessor, secret).map(Reply::OneTime)
+        }
+        Command::ExchangeOneTime { secret } => {
+            Ok(one_time::exchange(txn, &secret)?.map_or(Reply::Denied, token))
+        }
     }
 }

@@ -82,6 +82,15 @@ pub fn policy_names(read: &dyn Read, token: &AclToken) -> Result<BTreeSet<String
     Ok(names)
 }
 
+/// The index of the last change to anything that says what tokens may do.
+pub fn last_change(read: &dyn Read) -> Result<u64, Error> {
+    let mut highest = 0;
+    for table in [TOKENS_TABLE, POLICIES_TABLE, ROLES_TABLE] {
+        highest = highest.max(indexes::of(read, table)?.unwrap_or_default());
+    }
+    Ok(highest)
+}
+
 /// An answer with the index of the thing it is about, or else that of the table.
 fn answer<T>(read: &dyn Read, table: &str, index: Option<u64>, value: T) -> Result<Answer<T>, Error> {
     let index = match index {

@@ -6,7 +6,7 @@ use archive::nomad::AclToken;
 
 use super::authorizer::{ANONYMOUS_POLICY, Authorizer, Denied, Unreadable};
 use super::{query, store};
-use crate::acl::{is_expired, is_uuid};
+use crate::acl::{at_ms, is_expired, is_uuid};
 use crate::{Error, Read};
 
 /// The type of tokens that may do everything.
@@ -81,5 +81,6 @@ pub fn authorizer(read: &dyn Read, token: &AclToken) -> Result<Authorizer, Unres
 
 /// What the bearer of `secret` may do; the empty secret is nobody's.
 pub fn resolve(read: &dyn Read, secret: &str, now_ms: u64) -> Result<Authorizer, Unresolved> {
-    authorizer(read, &authenticate(read, secret, now_ms)?)
+    let token = authenticate(read, secret, now_ms)?;
+    Ok(authorizer(read, &token)?.expiring(at_ms(token.expiration_time)))
 }

@@ -4,7 +4,7 @@ use archive::msgpack::{Cursor, Error as Malformed};
 use archive::nomad::kinds;
 use bytes::Bytes;
 
-use super::{JOB_SUMMARY, JOB_VERSION, JOBS, versions_of};
+use super::{JOB_SUMMARY, JOB_VERSION, JOBS, children, decode, plugins, scaling, versions_of};
 use crate::nomad::indexes::touch;
 use crate::nomad::refusal::Failure;
 use crate::nomad::{Reply, layout};
@@ -15,10 +15,14 @@ const OF_A_JOB: [(u8, &str); 2] = [(kinds::DEPLOYMENT, "deployment"), (kinds::AL
 
 pub(super) fn purge(txn: &mut Txn<'_>, namespace: &str, id: &str) -> Result<Reply, Failure> {
     let key = layout::in_namespace(namespace, id.as_bytes());
-    if !txn.remove(kinds::JOB, &key)? {
+    let Some(job) = txn.get(kinds::JOB, &key)? else {
         return Ok(Reply::Job { index: 0, job_modify_index: 0 });
-    }
-    for kind in [kinds::JOB_SUMMARY, kinds::SCALING_EVENTS] {
+    };
+    let job = decode(&job)?;
+    // For its parent it is as dead as if it had been stopped.
+    children::tell(txn, &job, Some(&job.status), "dead")?;
+    plugins::remove(txn, &job)?;
+    for kind in [kinds::JOB, kinds::JOB_SUMMARY, kinds::SCALING_EVENTS] {
         txn.remove(kind, &key)?;
     }
     for kind in [kinds::JOB_VERSION, kinds::JOB_SUBMISSION] {
@@ -38,29 +42,9 @@ pub(super) fn purge(txn: &mut Txn<'_>, namespace: &str, id: &str) -> Result<Repl
     if txn.remove(kinds::PERIODIC_LAUNCH, &key)? {
         touch(txn, "periodic_launch")?;
     }
-    scaling_policies(txn, namespace, id)?;
+    scaling::remove(txn, namespace, id)?;
     let index = txn.index();
     Ok(Reply::Job { index, job_modify_index: index })
-}
-
-/// Removes the scaling policies of a job.
-pub(super) fn scaling_policies(txn: &mut Txn<'_>, namespace: &str, id: &str) -> Result<(), Error> {
-    let target = |bytes: &[u8]| -> Result<bool, Malformed> {
-        let mut is_its = false;
-        Cursor::new(bytes).fields(|field, value| {
-            if field == b"Target" {
-                is_its = names(value, [b"Namespace", b"Job"])? == [namespace.as_bytes(), id.as_bytes()];
-            }
-            Ok(())
-        })?;
-        Ok(is_its)
-    };
-    let found = of_job(txn, kinds::SCALING_POLICY, |bytes| target(bytes).unwrap_or_default())?;
-    if !found.is_empty() {
-        remove_all(txn, kinds::SCALING_POLICY, found)?;
-        touch(txn, "scaling_policy")?;
-    }
-    Ok(())
 }
 
 /// The ids of the records that `is_its` says are of a job.

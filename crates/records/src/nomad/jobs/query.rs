@@ -1,10 +1,14 @@
 //! Reads of jobs. Where a job's record itself is answered it comes as its bytes: whoever shows it knows its fields.
 
-use archive::nomad::{Job, JobSubmission, JobSummary, kinds};
+use archive::msgpack::Value;
+use archive::nomad::{
+    Job, JobScalingEvents, JobSubmission, JobSummary, Namespace, NodePool, ScalingPolicy,
+    SchedulerConfiguration, kinds,
+};
 use bytes::Bytes;
 
 use super::purge::is_of;
-use super::{JOB_SUMMARY, JOB_VERSION, JOBS, decode, version_id, versions_of};
+use super::{JOB_SUMMARY, JOB_VERSION, JOBS, decode, register, scaling, version_id, versions_of};
 use crate::nomad::{Answer, indexes, layout};
 use crate::{Error, Read, error};
 
@@ -54,6 +58,11 @@ pub fn job_versions(read: &dyn Read, namespace: &str, id: &str) -> Result<Answer
     Ok(answer(read, index, found))
 }
 
+/// A version of a job, as its record.
+pub fn job_version(read: &dyn Read, namespace: &str, id: &str, version: u64) -> Result<Option<Bytes>, Error> {
+    read.get(kinds::JOB_VERSION, &version_id(namespace, id, version))
+}
+
 /// How many allocations of a job are in which state.
 pub fn job_summary(read: &dyn Read, namespace: &str, id: &str) -> Result<Answer<Option<JobSummary>>, Error> {
     let found = summary(read, &layout::in_namespace(namespace, id.as_bytes()))?;
@@ -82,6 +91,77 @@ pub fn job_submission(
     Ok(answer(read, index, found))
 }
 
+/// A job and how it was scaled, both as their records.
+pub type Scale = (Bytes, Option<Bytes>);
+
+/// A job, and how it was scaled.
+pub fn job_scale(read: &dyn Read, namespace: &str, id: &str) -> Result<Answer<Option<Scale>>, Error> {
+    let key = layout::in_namespace(namespace, id.as_bytes());
+    let Some(job) = read.get(kinds::JOB, &key)? else { return Ok(answer(read, read.index(), None)) };
+    let events = read.get(kinds::SCALING_EVENTS, &key)?;
+    let of_events = match &events {
+        Some(bytes) => {
+            let events = JobScalingEvents::decode(bytes).map_err(|e| error::stored("scaling events", e))?;
+            events.modify_index
+        }
+        None => 0,
+    };
+    let index = decode(&job)?.modify_index.max(of_events);
+    Ok(answer(read, index, Some((job, events))))
+}
+
+/// The scaling policies whose ids begin with `prefix`.
+pub fn scaling_policies(read: &dyn Read, prefix: &str) -> Result<Answer<Vec<ScalingPolicy>>, Error> {
+    let found = scaling::all(read, prefix)?;
+    Ok(answer(read, table(read, "scaling_policy")?, found))
+}
+
+/// A scaling policy, as its record.
+pub fn scaling_policy(read: &dyn Read, id: &str) -> Result<Answer<Option<Bytes>>, Error> {
+    let found = read.get(kinds::SCALING_POLICY, id.as_bytes())?;
+    let index = match &found {
+        Some(bytes) => {
+            ScalingPolicy::decode(bytes).map_err(|e| error::stored("scaling policy", e))?.modify_index
+        }
+        None => table(read, "scaling_policy")?,
+    };
+    Ok(answer(read, index, found))
+}
+
+/// What the state says about where a job is to be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Places {
+    /// The namespace, if there is one.
+    pub namespace: Option<Namespace>,
+    /// Whether there is such a node pool.
+    pub has_pool: bool,
+    /// Whether tasks there may use more memory than they ask for.
+    pub oversubscribes: bool,
+    /// Whether jobs are refused, but for management tokens.
+    pub rejects: bool,
+}
+
+/// What the state says about a namespace and a node pool.
+pub fn places(read: &dyn Read, namespace: &str, pool: &str) -> Result<Places, Error> {
+    let namespace = crate::nomad::namespace(read, namespace)?.value;
+    let found = read.get(kinds::NODE_POOL, pool.as_bytes())?;
+    let config = read.get(kinds::SCHEDULER_CONFIG, b"")?;
+    let config = config.map(|bytes| SchedulerConfiguration::decode(&bytes)).transpose();
+    let config = config.map_err(|e| error::stored("scheduler configuration", e))?.unwrap_or_default();
+    let found = found.map(|bytes| NodePool::decode(&bytes)).transpose();
+    let found = found.map_err(|e| error::stored("node pool", e))?;
+    let own = found.as_ref().and_then(|pool| {
+        let own = pool.scheduler_configuration.value();
+        own.get("MemoryOversubscriptionEnabled").and_then(Value::as_bool)
+    });
+    Ok(Places {
+        namespace,
+        has_pool: found.is_some() || register::BUILT_IN_POOLS.contains(&pool),
+        oversubscribes: own.unwrap_or(config.memory_oversubscription),
+        rejects: config.reject_job_registration,
+    })
+}
+
 /// Whether there is a record of this type, one of those that name a job in fields, for a job.
 pub fn has_of_job(read: &dyn Read, kind: u8, namespace: &str, id: &str) -> Result<Answer<bool>, Error> {
     let mut found = false;
@@ -92,6 +172,7 @@ pub fn has_of_job(read: &dyn Read, kind: u8, namespace: &str, id: &str) -> Resul
     let name = match kind {
         kinds::EVAL => "evals",
         kinds::ALLOC => "allocs",
+        kinds::SERVICE_REGISTRATION => "service_registrations",
         _ => "deployment",
     };
     Ok(answer(read, table(read, name)?, found))

@@ -5,45 +5,70 @@ use std::collections::BTreeMap;
 use archive::msgpack::{Encoder, Time, Value};
 use archive::nomad::{ChildrenSummary, GroupSummary, Job, JobSubmission, JobSummary, kinds};
 
-use super::{JOB_SUMMARY, JOBS, NOT_SCHEDULED, Registration, decode, purge, version_id, versions};
+use super::{
+    JOB_SUMMARY, JOBS, NOT_SCHEDULED, Registration, children, decode, groups, plugins, scaling, version_id,
+    versions,
+};
 use crate::nomad::indexes::touch;
 use crate::nomad::refusal::{Failure, Refusal};
-use crate::nomad::{DEFAULT_NAMESPACE, Reply, layout};
+use crate::nomad::{DEFAULT_NAMESPACE, Reply, layout, time_ns};
 use crate::{Error, ID_BYTES_MAX, Read, Txn, error};
 
 /// Pools that always exist.
-const BUILT_IN_POOLS: [&str; 2] = ["default", "all"];
+pub(super) const BUILT_IN_POOLS: [&str; 2] = ["default", "all"];
 
 pub(super) fn register(txn: &mut Txn<'_>, registration: Registration) -> Result<Reply, Failure> {
-    let Registration { mut job, submission, enforce_index } = registration;
+    let Registration { job, submission, enforce_index, preserve_counts, preserve_resources } = registration;
+    let bytes = job.encode();
+    let preserve = Preserve { counts: preserve_counts, resources: preserve_resources };
+    apply(txn, *job, &bytes, Asked { submission, enforce_index, preserve })
+}
+
+/// What a job is to keep of its version before.
+#[derive(Default)]
+pub(super) struct Preserve {
+    counts: bool,
+    resources: bool,
+}
+
+/// What is asked for beside the job itself.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) submission: Option<JobSubmission>,
+    pub(super) enforce_index: Option<u64>,
+    pub(super) preserve: Preserve,
+}
+
+/// Registers a job as a new version of what there is. `bytes` is what its record is written over.
+pub(super) fn apply(txn: &mut Txn<'_>, mut job: Job, bytes: &[u8], asked: Asked) -> Result<Reply, Failure> {
     check_id(&job.namespace, &job.id)?;
     check_places(txn, &job)?;
     let key = layout::in_namespace(&job.namespace, job.id.as_bytes());
     let before = txn.get(kinds::JOB, &key)?.map(|bytes| decode(&bytes)).transpose()?;
-    if let Some(expected) = enforce_index {
+    if let Some(expected) = asked.enforce_index {
         enforce(expected, before.as_ref())?;
     }
     if let Some(before) = &before {
         check_kind(before, &job)?;
-        if !has_changed(before, &job) {
+    }
+    scaling::keep_ids(&mut job, before.as_ref())?;
+    if let Some(before) = &before {
+        if !has_changed(before, &job)? {
             let index = before.modify_index;
             return Ok(Reply::Job { index, job_modify_index: index });
         }
+        if asked.preserve.counts {
+            let counts: BTreeMap<String, i64> =
+                groups::of(before).iter().map(|group| (group.name().to_owned(), group.count())).collect();
+            groups::set_counts(&mut job, |group| counts.get(group).copied())?;
+        }
+        if asked.preserve.resources {
+            groups::take_resources(&mut job, before)?;
+        }
     }
-    job.dispatched = before.as_ref().is_some_and(|before| before.dispatched);
     job.stable = false;
     job.version = before.as_ref().map_or(0, |before| before.version.saturating_add(1));
-    job.create_index = before.as_ref().map_or(txn.index(), |before| before.create_index);
-    let bytes = put(txn, &mut job, |job| job.encode())?;
-    versions::add(txn, &job, bytes)?;
-    summarize(txn, &job)?;
-    purge::scaling_policies(txn, &job.namespace, &job.id)?;
-    if let Some(submission) = submission {
-        versions::submit(txn, &job, submission)?;
-    }
-    if !job.periodic.is_nil() {
-        remember_launch(txn, &job)?;
-    }
+    store(txn, job, bytes, before.as_ref(), asked.submission)?;
     Ok(done(txn.index()))
 }
 
@@ -54,17 +79,44 @@ pub(super) fn stop(txn: &mut Txn<'_>, namespace: &str, id: &str) -> Result<Reply
     };
     check_id(namespace, id)?;
     let mut job = decode(&before)?;
-    let source = txn.get(kinds::JOB_SUBMISSION, &version_id(namespace, id, job.version))?;
     job.stop = true;
+    // Nobody is to scale what does not run.
+    groups::change_scaling(&mut job, |policy| policy.enabled = false)?;
+    update(txn, job, &before)?;
+    Ok(done(txn.index()))
+}
+
+/// Stores a changed job as its next version, made from the same source.
+pub(super) fn update(txn: &mut Txn<'_>, mut job: Job, before: &[u8]) -> Result<(), Error> {
+    let source = txn.get(kinds::JOB_SUBMISSION, &version_id(&job.namespace, &job.id, job.version))?;
+    let source = source.map(|bytes| JobSubmission::decode(&bytes)).transpose();
+    let source = source.map_err(|e| error::stored("job submission", e))?;
     job.version = job.version.saturating_add(1);
-    let bytes = put(txn, &mut job, |job| job.encode_over(&before))?;
+    store(txn, job, before, Some(&decode(before)?), source)
+}
+
+/// Stores a version of a job, and what comes with it. `bytes` is what the record is written over.
+pub(super) fn store(
+    txn: &mut Txn<'_>,
+    mut job: Job,
+    bytes: &[u8],
+    before: Option<&Job>,
+    submission: Option<JobSubmission>,
+) -> Result<(), Error> {
+    job.create_index = before.map_or(txn.index(), |before| before.create_index);
+    scaling::store(txn, &mut job)?;
+    let bytes = put(txn, &mut job, |job| job.encode_over(bytes))?;
     versions::add(txn, &job, bytes)?;
     summarize(txn, &job)?;
-    if let Some(source) = source {
-        let source = JobSubmission::decode(&source).map_err(|e| error::stored("job submission", e))?;
-        versions::submit(txn, &job, source)?;
+    children::tell(txn, &job, before.map(|before| before.status.as_str()), &job.status)?;
+    plugins::update(txn, before, &job)?;
+    if let Some(submission) = submission {
+        versions::submit(txn, &job, submission)?;
     }
-    Ok(done(txn.index()))
+    if !job.periodic.is_nil() {
+        remember_launch(txn, &job)?;
+    }
+    Ok(())
 }
 
 fn done(index: u64) -> Reply {
@@ -75,7 +127,7 @@ fn done(index: u64) -> Reply {
 fn put(txn: &mut Txn<'_>, job: &mut Job, encode: impl Fn(&Job) -> Vec<u8>) -> Result<Vec<u8>, Error> {
     job.status = if job.stop { "dead" } else { "pending" }.to_owned();
     job.status_description = NOT_SCHEDULED.to_owned();
-    job.submit_time_ns = i64::try_from(txn.at_ms()).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+    job.submit_time_ns = time_ns(txn.at_ms());
     (job.modify_index, job.job_modify_index) = (txn.index(), txn.index());
     let bytes = encode(job);
     txn.put(kinds::JOB, &layout::in_namespace(&job.namespace, job.id.as_bytes()), bytes.clone().into())?;
@@ -84,7 +136,7 @@ fn put(txn: &mut Txn<'_>, job: &mut Job, encode: impl Fn(&Job) -> Vec<u8>) -> Re
 }
 
 /// Genuine servers have no limit; ours is that of keys.
-fn check_id(namespace: &str, id: &str) -> Result<(), Refusal> {
+pub(super) fn check_id(namespace: &str, id: &str) -> Result<(), Refusal> {
     let refuse = |text: &str| Err(Refusal::Failed(text.to_owned()));
     match version_id(namespace, id, 0).len() {
         _ if id.is_empty() => refuse("Missing job ID"),
@@ -95,7 +147,10 @@ fn check_id(namespace: &str, id: &str) -> Result<(), Refusal> {
 }
 
 fn check_places(txn: &Txn<'_>, job: &Job) -> Result<(), Failure> {
-    let refuse = |what: String| Failure::from(Refusal::Failed(format!("job {:?} is in {what}", job.id)));
+    let refuse = |what: String| {
+        let fault = format!("1 error occurred:\n\t* job {:?} is in {what}\n\n", job.id);
+        Failure::from(Refusal::Failed(fault))
+    };
     let is_default = job.namespace == DEFAULT_NAMESPACE;
     if !is_default && txn.get(kinds::NAMESPACE, job.namespace.as_bytes())?.is_none() {
         return Err(refuse(format!("nonexistent namespace {:?}", job.namespace)));
@@ -107,7 +162,7 @@ fn check_places(txn: &Txn<'_>, job: &Job) -> Result<(), Failure> {
     Ok(())
 }
 
-fn enforce(expected: u64, before: Option<&Job>) -> Result<(), Refusal> {
+pub(super) fn enforce(expected: u64, before: Option<&Job>) -> Result<(), Refusal> {
     let refuse = |text: String| Err(Refusal::Failed(format!("Enforcing job modify index {text}")));
     match (expected, before) {
         (0, Some(_)) => refuse("0: job already exists".into()),
@@ -135,22 +190,31 @@ fn check_kind(before: &Job, job: &Job) -> Result<(), Refusal> {
             _ => {}
         }
     }
-    Ok(())
+    match before.dispatched == job.dispatched {
+        true => Ok(()),
+        false => refuse("field 'Dispatched' is read-only".into()),
+    }
 }
 
 /// Whether anything differs that clients say.
-fn has_changed(before: &Job, job: &Job) -> bool {
-    let mut same = job.clone();
-    same.status.clone_from(&before.status);
-    same.status_description.clone_from(&before.status_description);
-    same.stable = before.stable;
-    same.dispatched = before.dispatched;
-    same.version = before.version;
-    same.submit_time_ns = before.submit_time_ns;
-    same.create_index = before.create_index;
-    same.modify_index = before.modify_index;
-    same.job_modify_index = before.job_modify_index;
-    same != *before
+fn has_changed(before: &Job, job: &Job) -> Result<bool, Error> {
+    let plain = |job: &Job| {
+        let mut plain = Job {
+            status: String::new(),
+            status_description: String::new(),
+            stable: false,
+            version: 0,
+            submit_time_ns: 0,
+            create_index: 0,
+            modify_index: 0,
+            job_modify_index: 0,
+            ..job.clone()
+        };
+        // In genuine servers these count, but not as anything that somebody said.
+        groups::change_scaling(&mut plain, |policy| (policy.create_index, policy.modify_index) = (0, 0))?;
+        Ok::<_, Error>(plain)
+    };
+    Ok(plain(before)? != plain(job)?)
 }
 
 /// Every job has a summary, and every group of it an entry there.
@@ -167,12 +231,12 @@ fn summarize(txn: &mut Txn<'_>, job: &Job) -> Result<(), Error> {
             ..JobSummary::default()
         },
     };
-    let groups = summary.summary.get_or_insert_with(BTreeMap::new);
-    let known = groups.len();
-    for name in group_names(job) {
-        groups.entry(name).or_insert_with(GroupSummary::default);
+    let summaries = summary.summary.get_or_insert_with(BTreeMap::new);
+    let known = summaries.len();
+    for group in groups::of(job) {
+        summaries.entry(group.name().to_owned()).or_insert_with(GroupSummary::default);
     }
-    if before.is_some() && groups.len() == known {
+    if before.is_some() && summaries.len() == known {
         return Ok(());
     }
     summary.modify_index = txn.index();
@@ -181,25 +245,29 @@ fn summarize(txn: &mut Txn<'_>, job: &Job) -> Result<(), Error> {
     touch(txn, JOB_SUMMARY)
 }
 
-fn group_names(job: &Job) -> Vec<String> {
-    let groups = job.task_groups.value();
-    let names = groups.as_array().unwrap_or_default().iter().filter_map(|group| group.get("Name"));
-    names.filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 /// A genuine server that restores a periodic job without a launch does not become leader. The first launch is
 /// the time of the registration.
 fn remember_launch(txn: &mut Txn<'_>, job: &Job) -> Result<(), Error> {
     let key = layout::in_namespace(&job.namespace, job.id.as_bytes());
-    if txn.get(kinds::PERIODIC_LAUNCH, &key)?.is_some() {
-        return Ok(());
+    match txn.get(kinds::PERIODIC_LAUNCH, &key)? {
+        Some(_) => Ok(()),
+        None => launch(txn, &job.namespace, &job.id),
     }
+}
+
+/// Notes that a periodic job is launched now.
+pub(super) fn launch(txn: &mut Txn<'_>, namespace: &str, id: &str) -> Result<(), Error> {
+    let key = layout::in_namespace(namespace, id.as_bytes());
     let (at_ms, index) = (txn.at_ms(), txn.index());
+    let created = match txn.get(kinds::PERIODIC_LAUNCH, &key)? {
+        Some(bytes) => Value::decode(&bytes).ok().and_then(|launch| launch.get("CreateIndex")?.as_u64()),
+        None => None,
+    };
     let nanos = u32::try_from(at_ms % 1000).unwrap_or_default() * 1_000_000;
     let launch = Time::from_unix(i64::try_from(at_ms / 1000).unwrap_or(i64::MAX), nanos);
     let mut out = Encoder::with_signed_codes();
-    out.map(5).raw("ID").raw(&job.id).raw("Namespace").raw(&job.namespace).raw("Launch").time(launch);
-    out.raw("CreateIndex").uint(index).raw("ModifyIndex").uint(index);
+    out.map(5).raw("ID").raw(id).raw("Namespace").raw(namespace).raw("Launch").time(launch);
+    out.raw("CreateIndex").uint(created.unwrap_or(index)).raw("ModifyIndex").uint(index);
     txn.put(kinds::PERIODIC_LAUNCH, &key, out.into_bytes().into())?;
     touch(txn, "periodic_launch")
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use check::{check_items, check_lock, check_namespace, check_path, settled_lock};
-pub use query::{HeldLock, held_locks, variable, variables};
+pub use query::{HeldLock, encrypted_by, held_locks, variable, variables};
 pub(super) use query::{decode, derived};
 
 use super::indexes::touch;

@@ -40,6 +40,15 @@ pub fn variables(
     Ok(Answer { index: table_index(read)?.max(read.floor()), value })
 }
 
+/// The variables that the root key `key_id` encrypted, read as the iterator is.
+pub fn encrypted_by<'a>(
+    read: &'a dyn Read,
+    key_id: &'a str,
+) -> impl Iterator<Item = Result<Variable, Error>> + 'a {
+    let decoded = read.scan(kinds::VARIABLE, b"").map(|entry| decode(&entry?.1));
+    decoded.filter(move |variable| variable.as_ref().map_or(true, |variable| variable.key_id == key_id))
+}
+
 /// A lock that somebody holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HeldLock {

@@ -4,6 +4,7 @@
 //! when something cannot be read or breaks a rule, and so are those of genuine servers.
 
 pub(super) mod example;
+pub(super) mod formula;
 pub(super) mod groups;
 pub(super) mod legacy;
 pub(super) mod point;

@@ -1,16 +1,18 @@
 //! The universal query as clients write it.
 
+use std::collections::HashMap;
+
 use node::points::engine::{Filter, OrderByInterface, SearchParams, WithPayloadInterface, WithVector};
 use node::points::query::{Fusion as Fused, Query as Asked, RecommendStrategy as Strategy, Scoring, Stage};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde_json::Value;
 use validator::{Validate, ValidationErrors};
 
 use super::example::{LookupLocation, OneOrMany, VectorInput};
+use super::formula::Expression;
 use super::select::{ShardKey, no_shard_key};
 use crate::qdrant::rest::failure::Failure;
 use crate::qdrant::rest::validation::{error_of, field, together};
-use crate::qdrant::unserved::Unserved;
 
 /// How many results there are unless it is said.
 const LIMIT: usize = 10;
@@ -86,39 +88,41 @@ pub(in crate::qdrant::rest) enum QueryInterface {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(in crate::qdrant::rest) enum Query {
-    Nearest {
-        nearest: VectorInput,
-        mmr: Option<Mmr>,
-    },
-    Recommend {
-        recommend: RecommendInput,
-    },
-    Discover {
-        discover: DiscoverInput,
-    },
-    Context {
-        context: OneOrMany<ContextPair>,
-    },
-    OrderBy {
-        order_by: OrderByInterface,
-    },
-    Fusion {
-        fusion: Fusion,
-    },
-    Rrf {
-        rrf: Rrf,
-    },
-    Sample {
-        sample: Sample,
-    },
-    Formula {
-        #[expect(dead_code, reason = "recognised, and refused")]
-        formula: IgnoredAny,
-    },
-    RelevanceFeedback {
-        #[expect(dead_code, reason = "recognised, and refused")]
-        relevance_feedback: IgnoredAny,
-    },
+    Nearest { nearest: VectorInput, mmr: Option<Mmr> },
+    Recommend { recommend: RecommendInput },
+    Discover { discover: DiscoverInput },
+    Context { context: OneOrMany<ContextPair> },
+    OrderBy { order_by: OrderByInterface },
+    Fusion { fusion: Fusion },
+    Rrf { rrf: Rrf },
+    Sample { sample: Sample },
+    Formula { formula: Expression, defaults: Option<HashMap<String, Value>> },
+    RelevanceFeedback { relevance_feedback: FeedbackInput },
+}
+
+#[derive(Debug, Deserialize)]
+pub(in crate::qdrant::rest) struct FeedbackInput {
+    target: VectorInput,
+    feedback: Vec<FeedbackItem>,
+    strategy: FeedbackStrategy,
+}
+
+#[derive(Debug, Deserialize)]
+pub(in crate::qdrant::rest) struct FeedbackItem {
+    example: VectorInput,
+    score: f32,
+}
+
+#[derive(Debug, Deserialize)]
+pub(in crate::qdrant::rest) struct FeedbackStrategy {
+    naive: NaiveFeedback,
+}
+
+#[derive(Debug, Deserialize)]
+pub(in crate::qdrant::rest) struct NaiveFeedback {
+    a: f32,
+    b: f32,
+    c: f32,
 }
 
 #[derive(Debug, Deserialize, Validate)]
@@ -260,8 +264,8 @@ impl QueryInterface {
                 Ok(Scoring::Fusion(Fused::Rrf { k: rrf.k.unwrap_or(RRF_K), weights: rrf.weights }))
             }
             Query::Sample { sample: Sample::Random } => Ok(Scoring::Sample),
-            Query::Formula { .. } => Err(Unserved::Formula.into()),
-            Query::RelevanceFeedback { .. } => Err(Unserved::RelevanceFeedback.into()),
+            Query::Formula { formula, defaults } => Ok(Scoring::Formula(formula.formula(defaults))),
+            Query::RelevanceFeedback { relevance_feedback } => relevance_feedback.scoring(),
         }
     }
 }
@@ -271,6 +275,18 @@ fn pairs(
 ) -> Result<Vec<(node::points::query::VectorInput, node::points::query::VectorInput)>, Failure> {
     let pairs = pairs.map(OneOrMany::into_vec).unwrap_or_default();
     pairs.into_iter().map(|pair| Ok((pair.positive.input()?, pair.negative.input()?))).collect()
+}
+
+impl FeedbackInput {
+    fn scoring(self) -> Result<Scoring, Failure> {
+        let example = |item: FeedbackItem| Ok((item.example.input()?, item.score));
+        let NaiveFeedback { a, b, c } = self.strategy.naive;
+        Ok(Scoring::Feedback {
+            target: self.target.input()?,
+            examples: self.feedback.into_iter().map(example).collect::<Result<_, Failure>>()?,
+            coefficients: [a, b, c],
+        })
+    }
 }
 
 impl RecommendInput {
@@ -316,10 +332,14 @@ impl Validate for QueryInterface {
             }
             Query::OrderBy { order_by } => order_by.validate(),
             Query::Rrf { rrf } => rrf.validate(),
-            Query::Fusion { .. }
-            | Query::Sample { .. }
-            | Query::Formula { .. }
-            | Query::RelevanceFeedback { .. } => Ok(()),
+            Query::Formula { formula, defaults: _ } => formula.validate(),
+            Query::RelevanceFeedback {
+                relevance_feedback: FeedbackInput { target, feedback, strategy: _ },
+            } => {
+                let examples = feedback.iter().map(|item| &item.example);
+                examples.chain([target]).try_for_each(Validate::validate)
+            }
+            Query::Fusion { .. } | Query::Sample { .. } => Ok(()),
         }
     }
 }

@@ -3,6 +3,8 @@
 //	go run -tags codegen_generated . make DIRECTORY    makes the fixtures of crates/archive anew
 //	go run -tags codegen_generated . verify FILE       reads an archive, decodes its records, decrypts its variables
 //	go run -tags codegen_generated . restore FILE      restores it into a server of its own and reads it there
+//	go run -tags codegen_generated . rules FILE        shows the rules of a policy as the HTTP API does
+//	go run -tags codegen_generated . types             lists what filter expressions can see
 //
 // With the tag, structures are encoded by generated code, as in released builds of Nomad; without it, by reflection,
 // as in builds from its plain source. Nomad itself is only imported: nothing of it is part of this tree.
@@ -23,8 +25,12 @@ func main() {
 }
 
 func run(args []string) error {
+	if len(args) == 1 && args[0] == "types" {
+		types(os.Stdout)
+		return nil
+	}
 	if len(args) != 2 {
-		return errors.New("usage: make DIRECTORY | verify FILE | restore FILE")
+		return errors.New("usage: make DIRECTORY | verify FILE | restore FILE | rules FILE | types")
 	}
 	switch command, path := args[0], args[1]; command {
 	case "make":
@@ -33,6 +39,8 @@ func run(args []string) error {
 		return verify(path)
 	case "restore":
 		return restore(path)
+	case "rules":
+		return rules(path)
 	default:
 		return fmt.Errorf("unknown command %q", command)
 	}

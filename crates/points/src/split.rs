@@ -1,7 +1,7 @@
 //! Which shard holds a point, and a change of a collection as changes of its shards.
 
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
+use std::hash::Hasher as _;
 
 use qdrant_edge::PointId;
 use siphasher::sip::SipHasher24;
@@ -24,7 +24,8 @@ impl Ring {
     /// The ring of these shards; there must be one.
     pub fn new(shards: impl IntoIterator<Item = u32>) -> Ring {
         let places = shards.into_iter().flat_map(|shard| (0..SCALE).map(move |place| (shard, place)));
-        let mut places: Vec<_> = places.map(|place| (hash(&place), place.0)).collect();
+        let hash = |(shard, place): (u32, u32)| hash(&[&shard.to_le_bytes(), &place.to_le_bytes()]);
+        let mut places: Vec<_> = places.map(|place| (hash(place), place.0)).collect();
         places.sort_by_key(|place| place.0);
         assert!(!places.is_empty(), "a collection has a shard");
         Ring { places }
@@ -32,7 +33,8 @@ impl Ring {
 
     /// The shard that holds `id`.
     pub fn shard(&self, id: PointId) -> u32 {
-        let next = self.places.partition_point(|place| place.0 < hash(&id));
+        let hash = hash_of(id);
+        let next = self.places.partition_point(|place| place.0 < hash);
         self.places[next % self.places.len()].1
     }
 
@@ -88,8 +90,17 @@ impl Ring {
     }
 }
 
-fn hash(of: &impl Hash) -> u64 {
+/// What genuine servers get by hashing an id as Rust derives it: the variant, and the number, or the length and the
+/// bytes of the UUID. Spelled out, because the crate `uuid` has changed how it hashes itself.
+fn hash_of(id: PointId) -> u64 {
+    match id {
+        PointId::NumId(number) => hash(&[&0_u64.to_le_bytes(), &number.to_le_bytes()]),
+        PointId::Uuid(uuid) => hash(&[&1_u64.to_le_bytes(), &16_u64.to_le_bytes(), uuid.as_bytes()]),
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> u64 {
     let mut hasher = SipHasher24::new();
-    of.hash(&mut hasher);
+    parts.iter().for_each(|part| hasher.write(part));
     hasher.finish()
 }

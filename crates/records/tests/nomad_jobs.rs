@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use archive::msgpack::Encoder;
-use archive::nomad::{Job, kinds};
-use records::nomad::jobs::{self, Registration};
+use archive::nomad::{Job, ScalingPolicy, kinds};
+use archive::state::Opaque;
+use records::nomad::jobs::{self, Registration, ScaleRequest};
 use records::nomad::{Command, Refusal, Reply};
 use records::store::Memory;
 use records::{Commit, Entry, Op, Position, Record, Records, Scope, View};
@@ -46,8 +47,17 @@ impl Machine {
             priority,
             ..Job::default()
         };
-        let registration = Registration { job: Box::new(job), submission: None, enforce_index: None };
-        self.change(jobs::Command::Register(registration))
+        self.put(job)
+    }
+
+    fn put(&mut self, job: Job) -> Reply {
+        self.change(jobs::Command::Register(Registration {
+            job: Box::new(job),
+            submission: None,
+            enforce_index: None,
+            preserve_counts: false,
+            preserve_resources: false,
+        }))
     }
 
     fn deregister(&mut self, id: &str, purge: bool) -> Reply {
@@ -159,4 +169,80 @@ fn a_purge_takes_along_what_is_the_jobs_and_passes_over_what_is_odd() {
     ]);
     machine.deregister("j", true);
     assert_eq!(machine.count(kinds::ALLOC), 3);
+}
+
+/// Groups of one group with these fields beside its name.
+fn groups(fields: &[(&str, Vec<u8>)]) -> Opaque {
+    let mut out = Encoder::with_signed_codes();
+    out.array(1).map(1 + fields.len()).raw("Name").raw("g");
+    for (name, value) in fields {
+        out.raw(name).encoded(value);
+    }
+    Opaque::new(out.into_bytes()).unwrap()
+}
+
+fn with_groups(groups: Opaque) -> Job {
+    let bytes = job_record(kinds::JOB, "j", 0, false).bytes;
+    Job { task_groups: groups, ..Job::decode(&bytes).unwrap() }
+}
+
+fn policy(id: &str, max: i64) -> Vec<u8> {
+    let target = [("Group", "g"), ("Job", "j"), ("Namespace", "default")];
+    let target = target.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let (id, kind) = (id.to_owned(), "horizontal".to_owned());
+    ScalingPolicy { id, kind, target: Some(target.into()), max, ..ScalingPolicy::default() }.encode()
+}
+
+#[test]
+fn a_policy_keeps_its_id_through_every_version() {
+    let mut machine = Machine::new();
+    let registered = |machine: &mut Machine, id: &str, max| {
+        machine.put(with_groups(groups(&[("Count", vec![2]), ("Scaling", policy(id, max))])));
+        let found = jobs::scaling_policies(&machine.view(), "").unwrap().value;
+        found.into_iter().map(|policy| (policy.id, policy.max)).collect::<Vec<_>>()
+    };
+    assert_eq!(registered(&mut machine, "first", 3), [("first".to_owned(), 3)]);
+    assert_eq!(registered(&mut machine, "second", 4), [("first".to_owned(), 4)]);
+    assert_eq!(machine.versions("j"), [1, 0]);
+    machine.put(with_groups(groups(&[("Count", vec![2])])));
+    assert_eq!(machine.count(kinds::SCALING_POLICY), 0, "it went with its block");
+}
+
+#[test]
+fn groups_that_are_none_are_refused_with_their_archive() {
+    for odd in [
+        Opaque::new(vec![7]).unwrap(),
+        Opaque::new(vec![0x91, 7]).unwrap(),
+        groups(&[("Scaling", vec![7])]),
+        groups(&[("Tasks", vec![0x91, 7])]),
+    ] {
+        let machine = Machine::new();
+        let record = Record { kind: kinds::JOB, bytes: with_groups(odd).encode().into() };
+        assert!(machine.records.stage(Scope::Nomad, &mut [Ok(record)].into_iter(), false).is_err());
+    }
+}
+
+#[test]
+fn ids_that_no_server_makes_break_nothing() {
+    let mut machine = Machine::new();
+    let mut plugin = Encoder::with_signed_codes();
+    plugin.array(1).map(1).raw("CSIPluginConfig").map(2);
+    plugin.raw("ID").raw("i".repeat(70_000)).raw("Type").raw("node");
+    let odd = groups(&[("Scaling", policy(&"i".repeat(70_000), i64::MAX)), ("Tasks", plugin.into_bytes())]);
+    let job = Job { parent_id: "p".into(), status: "odd".into(), ..with_groups(odd) };
+    machine.restore(vec![Record { kind: kinds::JOB, bytes: job.encode().into() }]);
+    let scale = ScaleRequest {
+        namespace: "default".into(),
+        id: "j".into(),
+        group: "g".into(),
+        count: Some(7),
+        message: String::new(),
+        error: false,
+        meta: vec![0xc0],
+        job_modify_index: 0,
+    };
+    assert!(matches!(machine.change(jobs::Command::Scale(scale)), Reply::Job { index: 1.., .. }));
+    assert!(matches!(machine.deregister("j", false), Reply::Job { index: 1.., .. }));
+    assert!(matches!(machine.deregister("j", true), Reply::Job { index: 1.., .. }));
+    assert_eq!(machine.count(kinds::SCALING_POLICY) + machine.count(kinds::CSI_PLUGIN), 0);
 }

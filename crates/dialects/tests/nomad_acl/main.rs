@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod endpoints;
+mod jobs;
 mod restore;
 mod routes;
 mod rules;

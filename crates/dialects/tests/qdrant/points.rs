@@ -43,7 +43,7 @@ async fn points_are_put_in_lists_and_in_columns() {
     let text = server.get(&format!("/collections/c/points/{}", u64::MAX)).await.string().to_owned();
     assert!(text.contains("\"id\":18446744073709551615,"), "{text}");
     let found = server.read(&format!("/collections/c/points/{uuid}")).await;
-    assert_eq!(found, json!({"id": uuid, "payload": {}, "vector": [1.5, 2.5, 3.5, 0.001f32]}));
+    assert_eq!(found, json!({"id": uuid, "payload": {}, "vector": [1.5, 2.5, 3.5, 0.001]}));
 
     let columns = json!({"batch": {
         "ids": [7, 8],

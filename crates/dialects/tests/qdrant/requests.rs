@@ -139,7 +139,7 @@ async fn a_broken_rule_is_told_with_its_path() {
         (
             "search",
             json!({"vector": vector, "limit": 1, "params": {"hnsw_ef": 0}}),
-            format!("search_request.page.params.hnsw_ef: {zero}"),
+            format!("search_request.params.hnsw_ef: {zero}"),
         ),
         (
             "query",

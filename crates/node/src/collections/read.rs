@@ -74,7 +74,7 @@ impl Collection {
             if info.optimizer_error.is_none() {
                 info.optimizer_error = shard.optimizer_error();
             }
-            let found = blocking(move || Ok(shard.live().info().map_err(points::Error::from)?)).await?;
+            let found = blocking(move || Ok(shard.live()?.info().map_err(points::Error::from)?)).await?;
             info.points_count += found.points_count as u64;
             info.indexed_vectors_count += found.indexed_vectors_count as u64;
             info.segments_count += found.segments_count as u64;
@@ -98,7 +98,7 @@ impl Collection {
             let available = hosted.is_ok();
             let points_count = match hosted {
                 Ok(hosted) => {
-                    let shard = hosted.shard().live();
+                    let shard = hosted.shard().live()?;
                     blocking(move || Ok(shard.info().map_err(points::Error::from)?)).await?.points_count
                         as u64
                 }
@@ -155,7 +155,8 @@ impl Collection {
 
     async fn open(&self, keys: Vec<Key>) -> Result<Shards> {
         let ready = keys.into_iter().map(|key| self.node.ready_shard(key));
-        let open = try_join_all(ready).await?.iter().map(|hosted| hosted.shard().live()).collect();
+        let open = try_join_all(ready).await?;
+        let open = open.iter().map(|hosted| hosted.shard().live()).collect::<PointsResult<_>>()?;
         Ok(Shards::new(self.name(), open))
     }
 

@@ -76,7 +76,7 @@ impl Node {
 
 async fn complete(hosted: &Hosted, collection: &Described) -> Result<()> {
     hosted.group.confirm().await?;
-    let shard = hosted.shard().live();
+    let shard = hosted.shard().live()?;
     let info = blocking(move || Ok(shard.info().map_err(points::Error::from)?)).await?;
     for (field, schema) in &collection.schema {
         let has = info.payload_schema.iter().find(|(key, _)| key.to_string() == *field);

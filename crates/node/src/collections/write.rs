@@ -87,12 +87,12 @@ async fn change(node: &Node, key: Key, update: Update) -> Result<u64> {
         let _gate = hosted.gate.write().await;
         // What timed out before may have been logged since.
         hosted.group.confirm().await?;
-        let shard = hosted.shard().live();
+        let shard = hosted.shard().live()?;
         let entries = blocking(move || Ok(update.resolve(&shard)?)).await?;
         propose(&hosted, entries).await
     } else {
         let _gate = hosted.gate.read().await;
-        let entries = update.resolve(&hosted.shard().live())?;
+        let entries = update.resolve(&hosted.shard().live()?)?;
         propose(&hosted, entries).await
     }
 }

@@ -15,6 +15,10 @@ use crate::error::Result;
 /// Files below this size are copied, whatever they are: linking them would save nothing.
 const LINK_BYTES_MIN: u64 = 64 << 10;
 
+/// What an engine's directory holds, of the engine's.
+const SETTINGS: &str = "edge_config.json";
+const SEGMENTS: &str = "segments";
+
 /// A pinned copy of a shard, which later entries do not change. Removed when dropped.
 pub struct Capture {
     dir: PathBuf,
@@ -28,7 +32,17 @@ impl Capture {
     /// Copies the engine's directory `from` to `dir`. The engine must be flushed, and held until this returns.
     pub(super) fn take(from: &Path, dir: PathBuf, applied: Applied) -> Result<Capture> {
         let mut capture = Capture { dir, applied, copied: 0, kept: false };
-        capture.copied = copy_tree(from, &capture.dir)?;
+        fs::create_dir(&capture.dir).map_err(failed("create", &capture.dir))?;
+        let (settings, target) = (from.join(SETTINGS), capture.dir.join(SETTINGS));
+        files::copy(&settings, &target).map_err(failed("copy", &settings))?;
+        let (segments, target) = (from.join(SEGMENTS), capture.dir.join(SEGMENTS));
+        fs::create_dir(&target).map_err(failed("create", &target))?;
+        for segment in fs::read_dir(&segments).map_err(failed("list", &segments))? {
+            let segment = segment.map_err(failed("list", &segments))?;
+            if segment.path().is_dir() {
+                capture.copied += copy_segment(&segment.path(), &target.join(segment.file_name()))?;
+            }
+        }
         Ok(capture)
     }
 
@@ -60,44 +74,31 @@ impl Drop for Capture {
     }
 }
 
-fn copy_tree(from: &Path, to: &Path) -> Result<u64> {
-    fs::create_dir(to).map_err(failed("create", to))?;
+/// Copies the directory of one segment.
+fn copy_segment(from: &Path, to: &Path) -> Result<u64> {
     // Only a segment with this file takes no more points.
     let fixed = from.join("id_tracker.mappings").exists();
     copy_dir(from, to, Path::new(""), fixed)
 }
 
-/// Copies what lies in `from`; `within` is the path from its segment's directory.
+/// Copies the directory `from`, which in its segment is `within`.
 fn copy_dir(from: &Path, to: &Path, within: &Path, fixed: bool) -> Result<u64> {
+    fs::create_dir(to).map_err(failed("create", to))?;
     let mut copied = 0;
     for entry in fs::read_dir(from).map_err(failed("list", from))? {
         let entry = entry.map_err(failed("list", from))?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let within = within.join(entry.file_name());
         let metadata = entry.metadata().map_err(failed("look at", &source))?;
         if metadata.is_dir() {
-            if is_segment(&source) {
-                copied += copy_tree(&source, &target)?;
-            } else {
-                fs::create_dir(&target).map_err(failed("create", &target))?;
-                copied += copy_dir(&source, &target, &within.join(entry.file_name()), fixed)?;
-            }
-        } else if fixed && metadata.len() >= LINK_BYTES_MIN && never_changes(&within.join(entry.file_name()))
-        {
+            copied += copy_dir(&source, &target, &within, fixed)?;
+        } else if fixed && metadata.len() >= LINK_BYTES_MIN && never_changes(&within) {
             fs::hard_link(&source, &target).map_err(failed("link", &source))?;
-        } else if !is_temporary(&source) {
+        } else {
             copied += files::copy(&source, &target).map_err(failed("copy", &source))?;
         }
     }
     Ok(copied)
-}
-
-fn is_segment(path: &Path) -> bool {
-    path.parent().and_then(Path::file_name).is_some_and(|name| name == "segments")
-}
-
-/// Our own files that are being written.
-fn is_temporary(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "tmp")
 }
 
 /// Whether a file of a segment that takes no more points is written once, by its path in the segment.

@@ -29,6 +29,9 @@ pub const FREE_BYTES_MIN: u64 = 64 << 20;
 /// Threads that a shard searches its segments with, at most, unless its settings say otherwise.
 const SEARCH_THREADS_MAX: usize = 4;
 
+/// How long closing waits for readings.
+const CLOSING_MAX: Duration = Duration::from_secs(10);
+
 /// What opening a shard needs.
 pub struct Options {
     /// Its directory; made if it is missing. No one else may have it open.
@@ -62,14 +65,15 @@ pub struct Shard {
     pub(super) keeper: Keeper,
     pub(super) work: Mutex<()>,
     pub(super) writer: Mutex<Writer>,
-    pub(super) live: RwLock<Arc<EdgeShard>>,
+    pub(super) live: RwLock<Option<Arc<EdgeShard>>>,
     pub(super) plan: Mutex<Plan>,
     pub(super) health: Mutex<Health>,
 }
 
 /// What only one may change at a time.
 pub(super) struct Writer {
-    pub(super) engine: Engine,
+    /// `None` once the shard is closed.
+    pub(super) engine: Option<Engine>,
     pub(super) applied: Applied,
     /// Where operations go, too, while a generation is being built.
     pub(super) spool: Option<Spool>,
@@ -120,9 +124,9 @@ impl Shard {
             flush_interval: options.flush_interval,
             keeper: options.keeper,
             work: Mutex::default(),
-            live: RwLock::new(engine.shard().clone()),
+            live: RwLock::new(Some(engine.shard().clone())),
             writer: Mutex::new(Writer {
-                engine,
+                engine: Some(engine),
                 applied: record.applied,
                 spool: None,
                 dirty: false,
@@ -166,7 +170,7 @@ impl Shard {
         if let Some(bytes) = entry.operation {
             let operation = Operation::decode(&bytes)?;
             lock(&self.plan).meter.count(operation.update());
-            reply = writer.engine.apply(operation, &bytes)?.encode();
+            reply = writer.engine()?.apply(operation, &bytes)?.encode();
             if let Some(spool) = &mut writer.spool {
                 spool.push(&bytes);
             }
@@ -203,8 +207,10 @@ impl Shard {
             return Ok(());
         }
         lock(&self.health).dirty_since = None;
-        let flushed = writer.engine.flush().and_then(|()| {
-            let (generation, record) = (writer.engine.generation().clone(), self.record(&writer));
+        let engine = writer.engine()?;
+        let (flushed, generation, number) = (engine.flush(), engine.generation().clone(), engine.number());
+        let flushed = flushed.and_then(|()| {
+            let record = self.record(&writer, number);
             writer.dirty = false;
             // What is applied from here on is not in the record, and does it no harm.
             drop(writer);
@@ -227,38 +233,38 @@ impl Shard {
 
     /// A copy of the present state in `dir`. The caller holds `work`.
     pub(super) fn capture_as(&self, writer: &mut Writer, dir: PathBuf) -> Result<Capture> {
-        if let Err(error) = writer.engine.flush() {
+        let engine = writer.engine()?;
+        let (flushed, generation, number) = (engine.flush(), engine.generation().clone(), engine.number());
+        if let Err(error) = flushed {
             self.stop(writer, &error);
             return Err(error);
         }
-        let record = self.record(writer);
-        let capture = Capture::take(writer.engine.generation().path(), dir, record.applied.clone())?;
+        let record = self.record(writer, number);
+        let capture = Capture::take(generation.path(), dir, record.applied.clone())?;
         generation::write_record(capture.dir(), &record)?;
         Ok(capture)
     }
 
-    /// What a flush that just ended may write. The caller holds `writer`.
-    pub(super) fn record(&self, writer: &Writer) -> Record {
-        let meter = lock(&self.plan).meter.clone();
-        Record { applied: writer.applied.clone(), number: writer.engine.number(), meter }
+    /// What may be written after a flush that just ended.
+    fn record(&self, writer: &Writer, number: u64) -> Record {
+        Record { applied: writer.applied.clone(), number, meter: lock(&self.plan).meter.clone() }
     }
 
     /// For reading. What is applied later is seen too, until the shard is optimised or replaced: ask again for
-    /// each request.
-    pub fn live(&self) -> Arc<EdgeShard> {
-        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// each request, and let it go soon: closing waits for it. An error once the shard is closed.
+    pub fn live(&self) -> Result<Arc<EdgeShard>> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)
     }
 
     /// Changes settings; what exists is brought in line by optimising. `Invalid` if vectors change.
     pub fn configure(&self, config: EdgeConfig) -> Result<()> {
         let config = settings(config);
-        let writer = lock(&self.writer);
-        writer.check()?;
+        let mut writer = lock(&self.writer);
+        let live = writer.engine()?.shard().clone();
         let mut plan = lock(&self.plan);
         config.check_compatible_with_segment_config(&plan.config.plain_segment_config()).map_err(|why| {
             Error::invalid(format!("these settings do not fit the points that there are: {why}"))
         })?;
-        let live = writer.engine.shard();
         live.set_hnsw_config(config.hnsw_config())?;
         live.set_optimizers_config(config.optimizers())?;
         for (name, params) in &config.vectors {
@@ -299,17 +305,38 @@ impl Shard {
         }
         let (config, meter) = (plan.config.clone(), plan.meter.clone());
         drop(plan);
-        self.live().info().is_ok_and(|info| meter.is_due(&config, &info))
+        let info = self.live().map(|live| live.info());
+        info.is_ok_and(|info| info.is_ok_and(|info| meter.is_due(&config, &info)))
     }
 
-    /// Makes everything durable and takes no more changes. Readings that go on are not disturbed.
+    /// Makes everything durable, takes no more changes, and lets go of the directory: waits for readings that go
+    /// on, for the engine writes its files again when it ends, and whoever opens them next must come after.
     pub fn close(&self) -> Result<()> {
         let synced = self.sync();
+        let _work = lock(&self.work);
         let mut writer = lock(&self.writer);
-        writer.stopped.get_or_insert_with(|| Error::new(Kind::Internal, "the shard is closed"));
+        writer.stopped.get_or_insert_with(closed);
         writer.spool = None;
+        let engine = writer.engine.take();
+        drop(writer);
         self.keeper.remove(self);
+        self.live.write().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(engine) = engine {
+            self.release(engine.into_parts().0);
+        }
         synced
+    }
+
+    fn release(&self, mut engine: Arc<EdgeShard>) {
+        let begun = Instant::now();
+        while let Err(still_read) = Arc::try_unwrap(engine).map(drop) {
+            engine = still_read;
+            if begun.elapsed() > CLOSING_MAX {
+                tracing::warn!("the shard in {} is closed while it is read", self.dir.display());
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// When the keeper should flush.
@@ -328,12 +355,21 @@ impl Shard {
 }
 
 impl Writer {
+    pub(super) fn engine(&mut self) -> Result<&mut Engine> {
+        self.check()?;
+        self.engine.as_mut().ok_or_else(closed)
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         match &self.stopped {
             Some(error) => Err(error.clone()),
             None => Ok(()),
         }
     }
+}
+
+fn closed() -> Error {
+    Error::new(Kind::Internal, "the shard is closed")
 }
 
 fn create(dir: &std::path::Path, config: &EdgeConfig) -> Result<(Engine, Record)> {

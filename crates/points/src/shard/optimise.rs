@@ -99,14 +99,15 @@ impl Shard {
     fn begin(&self) -> Result<Building> {
         let _work = lock(&self.work);
         let mut writer = lock(&self.writer);
-        writer.check()?;
-        let base = writer.engine.generation().clone();
+        let engine = writer.engine()?;
+        let (base, live) = (engine.generation().clone(), engine.shard().clone());
         let needed = files::allocated(base.path()).map_err(failed("look at", base.path()))?;
         let free = files::free(&self.dir).map_err(failed("look at", &self.dir))?;
         if free < needed.saturating_mul(2).saturating_add(2 * FREE_BYTES_MIN) {
             return Err(Error::new(Kind::Full, "no room on the disk to optimise"));
         }
-        let points = writer.engine.shard().info()?.points_count as u64;
+        let points = live.info()?.points_count as u64;
+        drop(live);
         let generation = Generation::new(&self.dir);
         let capture = self.capture_as(&mut writer, generation.path().to_owned())?;
         let path = generation.path().with_extension("spool");
@@ -115,7 +116,9 @@ impl Shard {
         writer.spool = Some(spool);
         let mut plan = lock(&self.plan);
         plan.meter.begin();
-        let (config, number) = (plan.config.clone(), writer.engine.number());
+        let config = plan.config.clone();
+        drop(plan);
+        let number = writer.engine()?.number();
         Ok(Building { capture, generation, base, spooled, config, number, points })
     }
 
@@ -156,9 +159,11 @@ impl Shard {
         }
         writer.spool = None;
         writer.dirty = false;
-        *self.live.write().unwrap_or_else(PoisonError::into_inner) = engine.shard().clone();
-        let (former, generation) = std::mem::replace(&mut writer.engine, engine).into_parts();
-        self.keeper.retire(former, generation);
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = Some(engine.shard().clone());
+        if let Some(former) = writer.engine.replace(engine) {
+            let (former, generation) = former.into_parts();
+            self.keeper.retire(former, generation);
+        }
         Ok(())
     }
 }
@@ -166,8 +171,9 @@ impl Shard {
 impl Building {
     /// How far the spool may be read; `None` if the shard was closed, has failed or was replaced.
     fn end(&self, writer: &mut Writer) -> Result<Option<u64>> {
-        if writer.stopped.is_some() || writer.engine.generation() != &self.base {
-            return Ok(None);
+        match writer.engine() {
+            Ok(engine) if engine.generation() == &self.base => {}
+            _ => return Ok(None),
         }
         let Some(spool) = &mut writer.spool else { return Ok(None) };
         match spool.ready() {

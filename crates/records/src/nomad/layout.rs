@@ -13,7 +13,7 @@ use archive::nomad::{
 };
 use archive::state::Id;
 
-use super::{acl, indexes, variables};
+use super::{acl, indexes, jobs, variables};
 use crate::ID_BYTES_MAX;
 use crate::key::{Derived, Key};
 
@@ -60,6 +60,7 @@ pub(crate) fn derived(kind: u8, bytes: &[u8]) -> Result<Derived, String> {
         }
         kinds::JOB | kinds::JOB_VERSION => {
             let job = Job::decode(bytes).map_err(text)?;
+            jobs::check(&job).map_err(text)?;
             job.create_index.max(job.modify_index).max(job.job_modify_index)
         }
         kinds::JOB_SUMMARY => {

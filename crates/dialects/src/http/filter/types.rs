@@ -2,7 +2,8 @@
 //!
 //! `nomad.types` and `consul.types` list them, one to a line: its name, then its fields with their types. `[t]` is a
 //! list of `t`, `{t}` a map of texts to `t`, `*t` a `t` that may be nil. They were read off the structures of Nomad
-//! 1.11.3 and Consul 1.22.0; what Consul hides from expressions is not in them.
+//! 1.11.3 (`clients/go-nomad types`) and, in the same way, of Consul 1.22.0; what Consul hides from expressions is not
+//! in them.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

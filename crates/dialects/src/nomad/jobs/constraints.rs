@@ -30,12 +30,9 @@ fn of_partition(within: &mut Tree) {
 pub(super) fn imply(job: &mut Tree) {
     let groups = list(job, "TaskGroups").flat_map(|group| list(group, "Tasks"));
     let secrets = groups.flat_map(|task| list(task, "Secrets"));
-    let mut providers: Vec<String> = Vec::new();
-    for provider in secrets.map(|secret| text(secret, "Provider")) {
-        if !providers.iter().any(|known| known == provider) {
-            providers.push(provider.to_owned());
-        }
-    }
+    let mut seen = BTreeSet::new();
+    let providers = secrets.map(|secret| text(secret, "Provider").to_owned());
+    let providers: Vec<String> = providers.filter(|provider| seen.insert(provider.clone())).collect();
     each(job, "TaskGroups", |group| {
         imply_in(group, &providers);
         identify(group);

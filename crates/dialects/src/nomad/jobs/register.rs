@@ -82,14 +82,18 @@ pub(super) async fn register(
         return Err(Failure::invalid("Job ID does not match name"));
     }
     request.check_options()?;
-    let (query_of_request, asking) = (query.clone(), caller.clone());
+    let (asked, asking) = (query.clone(), caller.clone());
     let (registration, warnings) = caller
         .vet(move |view, may| {
-            let Admitted { job, mut warnings } = request.admit(&query_of_request, view)?;
+            // Before anything is done for whoever asks. Genuine servers ask later, and tell others what is wrong.
+            rights::any(may, request.namespace(&asked), &[SubmitJob, RegisterJob])?;
+            let Examined { mut job, faults, mut warnings } = request.examine(&asked, view)?;
+            if !faults.is_empty() {
+                return Err(Failure::genuine(Kind::Invalid, faults.to_string()));
+            }
             rights::may_register(&job, view, may, &[SubmitJob, RegisterJob])?;
             let (submission, discarded) = fitting(request.submission);
             warnings.extend(discarded);
-            let mut job = job;
             if let Some(accessor) = asking.accessor(view)? {
                 job.insert("NomadTokenID".into(), accessor.into());
             }
@@ -183,9 +187,12 @@ pub(super) struct Request {
     region: Option<String>,
 }
 
-/// A job that is what it has to be.
-pub(super) struct Admitted {
+/// A job as it would be stored.
+pub(super) struct Examined {
     pub(super) job: Tree,
+    /// What is wrong with it.
+    pub(super) faults: validate::Faults,
+    /// What is dubious about it.
     pub(super) warnings: Vec<String>,
 }
 
@@ -233,41 +240,28 @@ impl Request {
         Ok(())
     }
 
-    /// The job as it is to be stored, checked against the state.
-    fn admit(&self, query: &Query, view: &View) -> Result<Admitted, Failure> {
-        let refuse = |why: String| Failure::genuine(Kind::Invalid, why);
-        let (job, faults, warnings) = self.examine(query, view)?.map_err(refuse)?;
-        match faults.is_empty() {
-            true => Ok(Admitted { job, warnings }),
-            false => Err(refuse(faults.to_string())),
-        }
+    /// The namespace that the job is to be in.
+    pub(super) fn namespace<'a>(&'a self, query: &'a Query) -> &'a str {
+        let said = [query.get("namespace"), self.namespace.as_deref(), Some(text(&self.job, "Namespace"))];
+        said.into_iter().flatten().find(|namespace| !namespace.is_empty()).unwrap_or(DEFAULT_NAMESPACE)
     }
 
-    /// The job as it would be stored, what is wrong with it, and what is dubious. The inner error is a sentence.
-    pub(super) fn examine(
-        &self,
-        query: &Query,
-        view: &View,
-    ) -> Result<Result<(Tree, validate::Faults, Vec<String>), String>, Failure> {
-        let mut job = self.job.clone();
-        let own = |name: &str| job.get(name).and_then(Value::as_str).map(str::to_owned);
-        let asked = |name| query.filled(name).map(str::to_owned);
-        let namespace = [asked("namespace"), self.namespace.clone(), own("Namespace")].into_iter().flatten();
-        let namespace = namespace.into_iter().find(|namespace| !namespace.is_empty());
-        let region = [self.region.clone(), asked("region"), own("Region")].into_iter().flatten();
-        let region = region.into_iter().find(|region| !region.is_empty()).unwrap_or_else(|| REGION.into());
+    /// Makes of the job what would be stored, and checks it.
+    pub(super) fn examine(&self, query: &Query, view: &View) -> Result<Examined, Failure> {
+        let refuse = |why: String| Failure::genuine(Kind::Invalid, why);
+        let said = [self.region.as_deref(), query.get("region"), Some(text(&self.job, "Region"))];
+        let region = said.into_iter().flatten().find(|region| !region.is_empty()).unwrap_or(REGION);
         if region != REGION {
-            return Err(Failure::genuine(Kind::Invalid, "No path to region"));
+            return Err(refuse("No path to region".into()));
         }
-        job.insert("Namespace".into(), namespace.unwrap_or_else(|| DEFAULT_NAMESPACE.into()).into());
+        let mut job = self.job.clone();
+        job.insert("Namespace".into(), self.namespace(query).into());
         job.insert("Region".into(), region.into());
-        if let Err(why) = complete(&mut job) {
-            return Ok(Err(why));
-        }
+        complete(&mut job).map_err(refuse)?;
         let places = places(view, text(&job, "Namespace"), text(&job, "NodePool"))?;
         let faults = validate::job(&job, validate::places(&job, &places));
         let warnings = validate::warnings(&job, places.oversubscribes);
-        Ok(Ok((job, faults, warnings)))
+        Ok(Examined { job, faults, warnings })
     }
 }
 

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::connect;
 use super::defaults::SECOND;
 use super::read::Tree;
 use super::tree::{each, fill, fill_empty, forget_empty, integer, text, tree};
+use super::{connect, variables};
 
 /// Completes a service of a group, or of a task.
 pub(super) fn complete(service: &mut Tree, job: &Tree, group: &str, task: Option<&str>) {
@@ -16,9 +16,13 @@ pub(super) fn complete(service: &mut Tree, job: &Tree, group: &str, task: Option
         ("", None) => format!("{job_name}-{group}"),
         (name, _) => name.to_owned(),
     };
-    let name = [("JOB", job_name), ("TASKGROUP", group), ("TASK", task.unwrap_or("group")), ("BASE", &base)]
-        .iter()
-        .fold(name, |name, (variable, value)| name.replace(&format!("${{{variable}}}"), value));
+    let name = variables::replaced(&name, |variable| match variable {
+        "JOB" => Some(job_name.to_owned()),
+        "TASKGROUP" => Some(group.to_owned()),
+        "TASK" => Some(task.unwrap_or("group").to_owned()),
+        "BASE" => Some(base.clone()),
+        _ => None,
+    });
     service.insert("Name".into(), name.as_str().into());
     fill_empty(service, "AddressMode", "auto");
     fill_empty(service, "OnUpdate", "require_healthy");

@@ -3,10 +3,13 @@
 use super::read::Tree;
 use super::tree::{list, part, text};
 
+/// No text that is longer means anything; what is not, does not grow far beyond.
+const BYTES_MAX: usize = 64 << 10;
+
 /// Replaces the variables that `value` knows; the others stay as they are.
 pub(super) fn replaced(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
     let (mut out, mut rest) = (String::new(), text);
-    while let Some((before, name, after)) = next(rest) {
+    while let Some((before, name, after)) = next(rest).filter(|_| out.len() <= BYTES_MAX) {
         out.push_str(before);
         out.push_str(&value(name).unwrap_or_else(|| format!("${{{name}}}")));
         rest = after;

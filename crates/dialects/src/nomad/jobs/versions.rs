@@ -4,7 +4,6 @@
 use axum::Extension;
 use axum::body::Body;
 use axum::response::IntoResponse;
-use node::Kind;
 use records::nomad;
 use records::nomad::acl::NamespaceCapability::{ReadJob, RevertJob, StableJob, SubmitJob, TagJobVersion};
 use records::nomad::jobs::{self, Command, Revert, Tagged};
@@ -183,9 +182,8 @@ pub(super) async fn validate(Extension(query): Extension<Query>, caller: Caller,
     let asked = query.clone();
     let answer = caller
         .vet(move |view, may| {
-            let found = request.examine(&asked, view)?;
-            let (job, faults, warnings) = found.map_err(|why| Failure::genuine(Kind::Invalid, why))?;
-            may.namespace(text(&job, "Namespace"), ReadJob)?;
+            may.namespace(request.namespace(&asked), ReadJob)?;
+            let register::Examined { faults, warnings, .. } = request.examine(&asked, view)?;
             let error = if faults.is_empty() { String::new() } else { faults.to_string() };
             let errors = faults.into_sentences();
             Ok(Validated {

@@ -5,7 +5,7 @@
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use node::{Error, Kind};
+use node::{Error, Kind, points};
 use serde_json::json;
 
 use crate::http::json::json_body;
@@ -81,6 +81,16 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
+        match error.cause::<points::Error>().map(|cause| cause.kind) {
+            Some(points::Kind::Unprocessable) => {
+                return Failure::unprocessable(format!("Validation error in JSON body: {}", error.message()));
+            }
+            Some(points::Kind::Full) => {
+                let text = format!("Insufficient storage: {}", error.message());
+                return Failure::new(error.kind(), StatusCode::INSUFFICIENT_STORAGE, text);
+            }
+            _ => {}
+        }
         let status = match error.kind() {
             Kind::Invalid | Kind::TooLarge => StatusCode::BAD_REQUEST,
             Kind::NotFound => StatusCode::NOT_FOUND,

@@ -27,9 +27,9 @@ pub(super) fn tell(txn: &mut Txn<'_>, job: &Job, before: Option<&str>, after: &s
     let children = summary.children.get_or_insert_default();
     for (status, change) in [(before.unwrap_or_default(), -1), (after, 1)] {
         match status {
-            "pending" => children.pending += change,
-            "running" => children.running += change,
-            "dead" => children.dead += change,
+            "pending" => children.pending = children.pending.saturating_add(change),
+            "running" => children.running = children.running.saturating_add(change),
+            "dead" => children.dead = children.dead.saturating_add(change),
             _ => {}
         }
     }
@@ -157,6 +157,7 @@ pub(super) fn force(txn: &mut Txn<'_>, namespace: &str, id: &str) -> Result<Repl
 fn make(txn: &mut Txn<'_>, parent: Job, mut child: Job, bytes: &[u8]) -> Result<Reply, Failure> {
     child.name.clone_from(&child.id);
     child.parent_id.clone_from(&parent.id);
+    register::check_id(&child.namespace, &child.id)?;
     // Policies belong to the parent alone.
     child.task_groups = super::groups::without_scaling(&child)?;
     let key = layout::in_namespace(&child.namespace, child.id.as_bytes());
@@ -164,7 +165,6 @@ fn make(txn: &mut Txn<'_>, parent: Job, mut child: Job, bytes: &[u8]) -> Result<
     if let Some(before) = &before {
         child.version = before.version.saturating_add(1);
     }
-    register::check_id(&child.namespace, &child.id)?;
     let id = child.id.clone();
     register::store(txn, child, bytes, before.as_ref(), None)?;
     let index = txn.index();

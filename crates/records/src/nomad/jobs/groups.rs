@@ -40,6 +40,19 @@ pub(super) fn of(job: &Job) -> Vec<Group<'_>> {
     }
 }
 
+/// Fails on groups that could not be changed later.
+pub(super) fn check(job: &Job) -> Result<(), Broken> {
+    each_field(job, |_, field, value| {
+        match field {
+            b"Scaling" if value != NIL => drop(ScalingPolicy::decode(value)?),
+            b"Tasks" => drop(each_task(value, |_, _, _| None)?),
+            _ => {}
+        }
+        Ok(None)
+    })
+    .map(drop)
+}
+
 /// The scaling policies of the groups, as the job has them.
 pub(super) fn scaling(job: &Job) -> Result<Vec<ScalingPolicy>, Broken> {
     let mut found = Vec::new();

@@ -200,6 +200,11 @@ fn versions_of(namespace: &str, id: &str) -> Vec<u8> {
     layout::in_namespace(namespace, &[id.as_bytes(), &[0]].concat())
 }
 
+/// Fails on a job whose groups could not be changed later.
+pub(super) fn check(job: &Job) -> Result<(), Error> {
+    groups::check(job)
+}
+
 fn decode(bytes: &[u8]) -> Result<Job, Error> {
     Job::decode(bytes).map_err(|e| error::stored("job", e))
 }

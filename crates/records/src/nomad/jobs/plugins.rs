@@ -9,11 +9,11 @@ use archive::state::Opaque;
 use super::groups;
 use crate::nomad::indexes::touch;
 use crate::nomad::time_ns;
-use crate::{Error, Read, Txn, error};
+use crate::{Error, ID_BYTES_MAX, Read, Txn, error};
 
 const PLUGINS: &str = "csi_plugins";
 
-/// How many instances of a plugin a job runs: controllers, and node plugins.
+/// How many instances of a plugin a job runs: controllers, and node plugins. Ids that can't be kept are passed over.
 type Expected = [Option<i64>; 2];
 
 /// Tells the plugins of a job about it, those that it ran before too.
@@ -51,7 +51,8 @@ fn expected(job: &Job) -> BTreeMap<String, Expected> {
     for group in groups::of(job) {
         // System jobs run as many as there are nodes, of which there are none.
         let count = if job.kind == "system" { 0 } else { group.count() };
-        for (id, kind) in group.plugins() {
+        let plugins = group.plugins().filter(|(id, _)| (1..=ID_BYTES_MAX).contains(&id.len()));
+        for (id, kind) in plugins {
             let [controllers, nodes] = found.entry(id.to_owned()).or_default();
             if matches!(kind, "controller" | "monolith") {
                 *controllers = Some(count);

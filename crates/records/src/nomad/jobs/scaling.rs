@@ -10,7 +10,7 @@ use super::{ScaleRequest, decode, groups, register};
 use crate::nomad::indexes::touch;
 use crate::nomad::refusal::{Failure, Refusal};
 use crate::nomad::{Reply, layout, time_ns};
-use crate::{Error, Read, Txn, error};
+use crate::{Error, ID_BYTES_MAX, Read, Txn, error};
 
 const POLICIES: &str = "scaling_policy";
 const EVENTS: &str = "scaling_event";
@@ -40,8 +40,10 @@ pub fn namespace_of(policy: &ScalingPolicy) -> &str {
 /// Gives the policies of a job the ids that they have had before.
 pub(super) fn keep_ids(job: &mut Job, before: Option<&Job>) -> Result<(), Error> {
     let Some(before) = before else { return Ok(()) };
-    let known: BTreeMap<[String; 3], String> =
-        groups::scaling(before)?.iter().map(|policy| (key(policy), policy.id.clone())).collect();
+    let before = groups::scaling(before)?;
+    // An archive may bring anything for an id.
+    let fitting = before.into_iter().filter(|policy| (1..=ID_BYTES_MAX).contains(&policy.id.len()));
+    let known: BTreeMap<[String; 3], String> = fitting.map(|policy| (key(&policy), policy.id)).collect();
     groups::change_scaling(job, |policy| {
         if let Some(id) = known.get(&key(policy)) {
             policy.id.clone_from(id);
@@ -81,7 +83,7 @@ pub(super) fn store(txn: &mut Txn<'_>, job: &mut Job) -> Result<(), Error> {
     for (_, policy) in &gone {
         txn.remove(kinds::SCALING_POLICY, policy.id.as_bytes())?;
     }
-    for policy in &changed {
+    for policy in changed.iter().filter(|policy| (1..=ID_BYTES_MAX).contains(&policy.id.len())) {
         let before = txn.get(kinds::SCALING_POLICY, policy.id.as_bytes())?;
         let bytes = policy.encode_over(before.as_deref().unwrap_or_default());
         txn.put(kinds::SCALING_POLICY, policy.id.as_bytes(), bytes.into())?;
@@ -143,7 +145,8 @@ pub(super) fn scale(txn: &mut Txn<'_>, request: ScaleRequest) -> Result<Reply, F
     let mut changed = job.modify_index;
     if let Some(count) = count {
         check(&job, &group, count)?;
-        let total = counts.iter().map(|(_, count)| *count).fold(count - previous, i64::saturating_add);
+        let total =
+            counts.iter().map(|(_, count)| *count).fold(count.saturating_sub(*previous), i64::saturating_add);
         if total > COUNT_MAX {
             let text =
                 format!("total count was greater than configured job_max_count: {total} > {COUNT_MAX}");

@@ -1,5 +1,7 @@
 //! Constraints, affinities and spreads (`hashicorp/nomad:nomad/structs/structs.go`, `structs/constraint.go`).
 
+use std::collections::BTreeSet;
+
 use super::super::read::Tree;
 use super::super::tree::{integer, list, text};
 use super::faults::Faults;
@@ -138,13 +140,12 @@ fn spread(spread: &Tree) -> Faults {
     faults.add_if(text(spread, "Attribute").is_empty(), "Missing spread attribute");
     let is_weighed = (1..=100).contains(&integer(spread, "Weight"));
     faults.add_if(!is_weighed, "Spread block must have a positive weight from 0 to 100");
-    let (mut seen, mut sum): (Vec<&str>, i64) = (Vec::new(), 0);
+    let (mut seen, mut sum) = (BTreeSet::new(), 0);
     for target in list(spread, "SpreadTarget") {
         let (value, percent) = (text(target, "Value"), integer(target, "Percent"));
-        if seen.contains(&value) {
+        if !seen.insert(value) {
             faults.add(format!("Spread target value {value:?} already defined"));
         }
-        seen.push(value);
         if percent > 100 {
             faults.add(format!("Spread target percentage for value {value:?} must be between 0 and 100"));
         }

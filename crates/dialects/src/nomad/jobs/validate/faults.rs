@@ -61,8 +61,8 @@ impl std::fmt::Display for Faults {
         match self.0.as_slice() {
             [one] => write!(f, "1 error occurred:\n\t* {one}\n\n"),
             all => {
-                write!(f, "{} errors occurred:\n", all.len())?;
-                all.iter().try_for_each(|one| write!(f, "\t* {one}\n"))?;
+                writeln!(f, "{} errors occurred:", all.len())?;
+                all.iter().try_for_each(|one| writeln!(f, "\t* {one}"))?;
                 f.write_str("\n")
             }
         }

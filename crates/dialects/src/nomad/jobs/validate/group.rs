@@ -68,15 +68,14 @@ pub(super) fn faults(job: &Tree, group: &Tree) -> Faults {
 }
 
 fn names_of_tasks(group: &Tree, faults: &mut Faults) {
-    let mut names: Vec<&str> = Vec::new();
+    let mut names = BTreeMap::new();
     for (at, task) in list(group, "Tasks").enumerate() {
         let name = text(task, "Name");
-        match names.iter().position(|known| *known == name) {
+        match names.get(name).copied() {
             _ if name.is_empty() => faults.add(format!("Task {} missing name", at + 1)),
             Some(known) => faults.add(format!("Task {} redefines '{name}' from task {}", at + 1, known + 1)),
-            None => {}
+            None => drop(names.insert(name, at)),
         }
-        names.push(name);
     }
     let leaders = list(group, "Tasks").filter(|task| is_set(task, "Leader")).count();
     faults.add_if(leaders > 1, "Only one task may be marked as leader");

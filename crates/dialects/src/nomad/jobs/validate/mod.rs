@@ -20,6 +20,8 @@ pub(super) use faults::Faults;
 pub(super) use places::places;
 pub(super) use warnings::{merged, warnings};
 
+use std::collections::BTreeMap;
+
 use super::read::Tree;
 use super::tree::{integer, is_empty, is_set, list, part, text, texts};
 
@@ -203,17 +205,16 @@ fn structure(job: &Tree) -> Faults {
 const DESCRIPTION_BYTES_MAX: usize = 1000;
 
 fn names_of_groups(job: &Tree, kind: &str, faults: &mut Faults) {
-    let mut names: Vec<&str> = Vec::new();
+    let mut names = BTreeMap::new();
     for (at, group) in list(job, "TaskGroups").enumerate() {
         let name = text(group, "Name");
-        match names.iter().position(|known| *known == name) {
+        match names.get(name).copied() {
             _ if name.is_empty() => faults.add(format!("Job task group {} missing name", at + 1)),
             Some(known) => {
                 faults.add(format!("Job task group {} redefines '{name}' from group {}", at + 1, known + 1));
             }
-            None => {}
+            None => drop(names.insert(name, at)),
         }
-        names.push(name);
         faults.add_if(integer(group, "ShutdownDelay") < 0, "ShutdownDelay must be a positive value");
         let count = integer(group, "Count");
         if kind == "system" && count > 1 {

@@ -15,8 +15,9 @@ use crate::qdrant::unserved::Unserved;
 #[serde(untagged)]
 pub(in crate::qdrant::rest) enum Vector {
     Dense(Vec<f32>),
-    Sparse(SparseVector),
+    // Before the sparse ones: two rows of integers could be read as indices and values.
     MultiDense(Vec<Vec<f32>>),
+    Sparse(SparseVector),
     Inference(#[expect(dead_code, reason = "refused, whatever it is")] Inference),
 }
 

@@ -1,0 +1,10 @@
+//! Shards from outside: random histories against a model, optimising beside traffic, transfer, kills.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+mod history;
+mod kill;
+mod model;
+mod operation;
+mod optimise;
+mod transfer;

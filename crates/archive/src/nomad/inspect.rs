@@ -38,7 +38,10 @@ pub(crate) fn pretty(meta: &Meta, kinds: &[(String, Figures)]) -> String {
 
 /// The genuine JSON, without a line feed at the end.
 pub(crate) fn json(meta: &Meta, kinds: &[(String, Figures)]) -> String {
-    let meta: Value = serde_json::from_str(&meta.to_json()).expect("it is JSON that we have just written");
+    let mut meta: Value =
+        serde_json::from_str(&meta.to_json()).expect("it is JSON that we have just written");
+    // The genuine tool's members are in the order of their names.
+    meta.sort_all_objects();
     let row = |(name, Figures { count, bytes }): &(String, Figures)| json!({ "Count": count, "Name": name, "Sum": bytes });
     let stats: Vec<Value> = kinds.iter().map(row).collect();
     let mut text = Vec::new();

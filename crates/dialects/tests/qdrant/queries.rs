@@ -106,6 +106,35 @@ async fn examples_are_followed() {
 }
 
 #[tokio::test]
+async fn scores_are_computed_by_formulas() {
+    let server = filled().await;
+    let prefetch = json!({"query": [1, 0], "limit": 6});
+    let ask = |formula: Value| json!({"prefetch": prefetch, "query": {"formula": formula, "defaults": {"none": 100}}, "limit": 2});
+    let red = json!({"key": "colour", "match": {"value": "red"}});
+    for (formula, expected, score) in [
+        (json!({"neg": "$score"}), vec![1, 2], -1.0),
+        (json!({"sum": ["$score", {"mult": [10, red]}]}), vec![5, 3], 15.0),
+        (json!({"sum": ["none", {"div": {"left": "n", "right": {"sqrt": 4}}}]}), vec![6, 5], 103.0),
+        (json!({"lin_decay": {"x": "n", "target": 3, "scale": 4, "midpoint": 0.5}}), vec![3, 4], 1.0),
+    ] {
+        let body = ask(formula);
+        let found = server.ok("POST /collections/c/points/query", body.clone()).await;
+        assert_eq!(ids(&found["points"]), expected, "{body}");
+        assert_eq!(found["points"][0]["score"], json!(score), "{body}");
+    }
+    let unknown =
+        "Wrong input: Validation failed: failed to parse variable ID $rank: Invalid reserved word: $rank";
+    server.refused("POST /collections/c/points/query", ask(json!("$rank")), 400, unknown).await;
+    let feedback = json!({
+        "target": [1, 0],
+        "feedback": [{"example": 6, "score": 0.1}, {"example": 1, "score": 0.9}],
+        "strategy": {"naive": {"a": 0.1, "b": 1, "c": 1}},
+    });
+    let found = query(&server, json!({"query": {"relevance_feedback": feedback}, "limit": 1})).await;
+    assert_eq!(found, [2]);
+}
+
+#[tokio::test]
 async fn several_are_asked_at_once() {
     let server = filled().await;
     let body = json!({"searches": [{"query": [1, 0], "limit": 1}, {"query": [0, 1], "limit": 2}]});

@@ -46,7 +46,7 @@ def point(number, random):
         "number": number,
         "group": f"g{number % 23}",
         "tags": [f"t{number % 3}", f"t{number % 4}"],
-        "price": float(random.uniform(0, 100)),
+        "price": round(float(random.uniform(0, 100)), 6),
         "nested": {"flag": number % 2 == 0, "deep": [{"n": number % 6}, {"n": number % 10}]},
         "when": (datetime.datetime(2024, 1, 1) + datetime.timedelta(minutes=number)).isoformat() + "Z",
     }

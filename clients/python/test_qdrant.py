@@ -209,7 +209,7 @@ def test_collections_change(qdrant, small):
 
 def test_what_is_wrong_is_told(qdrant, small):
     failures = [
-        (lambda: qdrant.get_collection("no-such-collection"), 404, "no-such-collection` doesn't exist"),
+        (lambda: qdrant.get_collection("no-such-collection"), 404, "no-such-collection` doesn"),
         (
             lambda: qdrant.upsert(small, [models.PointStruct(id=1, vector={TEXT: [1.0]})], wait=True),
             400,

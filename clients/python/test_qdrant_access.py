@@ -36,8 +36,8 @@ class Guarded:
     def __init__(self, address, grpc_address, certificates):
         self.url = f"https://{address}"
         self.session = requests.Session()
-        self.session.verify = f"{certificates}/ca.pem"
         self.session.cert = (f"{certificates}/client.pem", f"{certificates}/client-key.pem")
+        self.authority = f"{certificates}/ca.pem"
         read = [open(f"{certificates}/{name}", "rb").read() for name in ["ca.pem", "client-key.pem", "client.pem"]]
         self.channel = grpc.secure_channel(grpc_address, grpc.ssl_channel_credentials(*read))
         self.key = os.environ["STILLPOINT_QDRANT_KEY"]
@@ -45,7 +45,10 @@ class Guarded:
 
     def rest(self, key, method, path, body=None):
         headers = {"api-key": key} if key else {}
-        return self.session.request(method, self.url + path, json=body, headers=headers, timeout=30)
+        # Said for each request, for the environment wins over a session.
+        return self.session.request(
+            method, self.url + path, json=body, headers=headers, timeout=30, verify=self.authority
+        )
 
     def keys(self):
         def granted(access, collection=COLLECTION):

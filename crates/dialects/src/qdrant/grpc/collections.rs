@@ -103,7 +103,7 @@ impl Collections for Face {
         request: Request<proto::CollectionClusterInfoRequest>,
     ) -> Reply<proto::CollectionClusterInfoResponse> {
         let (asked, message) = Asked::open(request)?;
-        let collection = self.collection(&asked, Need::PointsRead(&message.collection_name)).await?;
+        let collection = self.collection(&asked, Need::CollectionRead(&message.collection_name)).await?;
         let shards = collection.shards().await.map_err(|error| failed(&error))?;
         let shard = |shard: node::collections::ShardInfo| proto::LocalShardInfo {
             shard_id: shard.id,

@@ -28,7 +28,7 @@ pub(super) fn routes(table: Table) -> Table {
         .patch("/collections/{name}", Right::Manage, update)
         .delete("/collections/{name}", Right::Manage, delete)
         .get("/collections/{name}/exists", Right::PointsRead, exists)
-        .get("/collections/{name}/cluster", Right::PointsRead, cluster)
+        .get("/collections/{name}/cluster", Right::CollectionRead, cluster)
         .post("/collections/{name}/cluster", Right::CollectionManage, standalone)
 }
 

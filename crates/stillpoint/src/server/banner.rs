@@ -26,7 +26,10 @@ pub(super) fn print(args: &ServerArgs, node: &Node, listeners: &Listeners, over_
     }
     let bootstrap = |address: SocketAddr| format!("{scheme}://{address}/v1/acl/bootstrap");
     text.push_str(&format!("  acl         {}\n", access(node, consul.map(bootstrap))));
-    text.push_str(&format!("  nomad acl   {}\n", nomad_access(node, listeners.address("nomad").map(bootstrap))));
+    text.push_str(&format!(
+        "  nomad acl   {}\n",
+        nomad_access(node, listeners.address("nomad").map(bootstrap))
+    ));
     text.push_str(&format!("  data        {data_dir}\n  token       {data_dir}/token\n"));
     // With TLS or ACL, commands that work as printed would have to know a CA or a secret.
     let settings = node.settings();

@@ -10,18 +10,16 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::show::Multiregion;
 use super::{Caller, Params, Query, Reply, flag};
-use crate::http::Failure;
+use crate::http::filter::{Filter, kept};
 use crate::http::shape::Shown;
 use crate::nomad::reads::read;
 use crate::nomad::reply::{continue_at, json};
 
 pub(super) async fn list(params: Params, Extension(query): Extension<Query>, caller: Caller) -> Reply {
     let with_meta = flag(&query, "meta")?;
-    if query.filled("filter").is_some() {
-        return Err(Failure::unserved("Stillpoint serves no filter of jobs"));
-    }
+    let filter = Filter::nomad(&query, "Job")?;
     let (namespace, prefix) = (params.namespace.clone(), params.prefix.clone());
-    let (mut headers, mut found) = read(&caller, params.read, move |view, may| {
+    let (mut headers, found) = read(&caller, params.read, move |view, may| {
         may.namespace(&namespace, ListJobs)?;
         let namespace = Some(namespace.as_str()).filter(|namespace| *namespace != "*");
         let Answer { index, value } = jobs::jobs(view, namespace, &prefix)?;
@@ -29,6 +27,8 @@ pub(super) async fn list(params: Params, Extension(query): Extension<Query>, cal
         Ok(Answer { index, value: value.into_iter().filter(sees).collect::<Vec<_>>() })
     })
     .await?;
+    let mut found =
+        kept(filter.as_ref(), found, |filter, listed| filter.passes_record(&listed.job.encode()))?;
     let token = |listed: &Listed| format!("{}.{}", listed.job.namespace, listed.job.id);
     found.sort_by_key(token);
     let (found, next) = params.page(found, token);

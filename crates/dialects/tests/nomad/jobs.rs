@@ -381,9 +381,10 @@ async fn a_periodic_job_is_launched() {
     assert_eq!((&child["ParentID"], &child["Periodic"]), (&json!("nightly"), &json!(false)));
     let reversed = body(&server.get("/v1/jobs?reverse=true&per_page=1").await);
     assert_eq!(reversed[0]["ID"], child["ID"]);
-    let children = body(&server.get("/v1/jobs?filter=ParentID+is+not+empty").await);
-    assert_eq!(children.as_array().unwrap().len(), 1);
-    assert_eq!(children[0]["ID"], child["ID"]);
+    let children =
+        body(&server.get("/v1/jobs?filter=ParentID==nightly+and+TaskGroups.0.Tasks.0.Driver==exec").await);
+    assert_eq!((children.as_array().unwrap().len(), &children[0]["ID"]), (1, &child["ID"]));
+    assert_eq!(body(&server.get("/v1/jobs?filter=Periodic+is+nil").await).as_array().unwrap().len(), 0);
     assert_eq!(server.get("/v1/jobs?filter=Nothing+%3D%3D+1").await.status, 400);
     register(&server, self::job("web", 10)).await;
     server.send("PUT /v1/job/web/periodic/force", "").await.check(500, "can't force launch non-periodic job");

@@ -19,7 +19,7 @@ pub(super) async fn list(params: Params, Extension(query): Extension<Query>, cal
     let with_meta = flag(&query, "meta")?;
     let filter = Filter::nomad(&query, "Job")?;
     let (namespace, prefix) = (params.namespace.clone(), params.prefix.clone());
-    let (mut headers, found) = read(&caller, params.read, move |view, may| {
+    let (mut headers, mut found) = read(&caller, params.read, move |view, may| {
         may.namespace(&namespace, ListJobs)?;
         let namespace = Some(namespace.as_str()).filter(|namespace| *namespace != "*");
         let Answer { index, value } = jobs::jobs(view, namespace, &prefix)?;
@@ -27,8 +27,6 @@ pub(super) async fn list(params: Params, Extension(query): Extension<Query>, cal
         Ok(Answer { index, value: value.into_iter().filter(sees).collect::<Vec<_>>() })
     })
     .await?;
-    let mut found =
-        kept(filter.as_ref(), found, |filter, listed| filter.passes_record(&listed.job.encode()))?;
     let token = |listed: &Listed| format!("{}.{}", listed.job.namespace, listed.job.id);
     found.sort_by_key(token);
     let found = kept(filter.as_ref(), found, |filter, listed| filter.passes_record(&listed.job.encode()))?;

@@ -292,7 +292,10 @@ async fn changes(client: &Qdrant, samples: &[Sample]) {
 
     use proto::points_update_operation::{ClearPayload, Operation, PointStructList};
     let again = PointStructList { points: vec![samples[1].point()], ..Default::default() };
-    let clear = ClearPayload { points: Some(PointsSelectorOneOf::Points(ids(&[2])).into()), shard_key_selector: None };
+    let clear = ClearPayload {
+        points: Some(PointsSelectorOneOf::Points(ids(&[2])).into()),
+        shard_key_selector: None,
+    };
     let operations = [Operation::Upsert(again), Operation::ClearPayload(clear)];
     let operations = operations.map(|operation| proto::PointsUpdateOperation { operation: Some(operation) });
     let batch = proto::UpdateBatchPointsBuilder::new("c", operations.to_vec()).wait(true);

@@ -152,7 +152,8 @@ async fn keys_open_what_they_are_for() {
         read_only_api_key: Some("reader".into()),
         jwt_rbac: false,
     };
-    let table: [(&[(&str, &str)], Result<Access, &str>); 9] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let table: [(Headers, Result<Access, &str>); 9] = [
         (&[], Err(none)),
         (&[("authorization", SECRET)], Err(none)),
         (&[("authorization", "bearer my-secret")], Err(none)),

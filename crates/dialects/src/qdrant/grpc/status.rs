@@ -82,7 +82,7 @@ mod tests {
         ] {
             let status = plain(kind);
             assert_eq!((status.code(), status.message()), (code, text), "{kind:?}");
-            assert_eq!(super::kind(status.into_http::<()>().headers()).is_some(), true, "{kind:?}");
+            assert!(super::kind(status.into_http::<()>().headers()).is_some(), "{kind:?}");
         }
         let of = |kind| failed(&points::Error::new(kind, "[a: b]").into());
         let status = of(points::Kind::Unprocessable);

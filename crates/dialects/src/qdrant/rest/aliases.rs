@@ -24,11 +24,13 @@ struct ChangeAliasesOperation {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
 enum AliasOperations {
-    CreateAlias { collection_name: String, alias_name: String },
-    DeleteAlias { alias_name: String },
-    RenameAlias { old_alias_name: String, new_alias_name: String },
+    #[serde(rename = "create_alias")]
+    Create { collection_name: String, alias_name: String },
+    #[serde(rename = "delete_alias")]
+    Delete { alias_name: String },
+    #[serde(rename = "rename_alias")]
+    Rename { old_alias_name: String, new_alias_name: String },
 }
 
 #[derive(Serialize)]
@@ -49,11 +51,11 @@ async fn change(mut call: Call) -> Outcome {
     call.params.meta()?;
     let request: ChangeAliasesOperation = call.unvetted().await?;
     let changes = request.actions.into_iter().map(|action| match action {
-        AliasOperations::CreateAlias { collection_name, alias_name } => {
+        AliasOperations::Create { collection_name, alias_name } => {
             AliasChange::Create { alias: alias_name, collection: collection_name }
         }
-        AliasOperations::DeleteAlias { alias_name } => AliasChange::Delete { alias: alias_name },
-        AliasOperations::RenameAlias { old_alias_name, new_alias_name } => {
+        AliasOperations::Delete { alias_name } => AliasChange::Delete { alias: alias_name },
+        AliasOperations::Rename { old_alias_name, new_alias_name } => {
             AliasChange::Rename { old: old_alias_name, new: new_alias_name }
         }
     });

@@ -118,7 +118,7 @@ fn a_collection_shows_what_it_was_made_with() {
         collection_name: "c".into(),
         hnsw_config: Some(hnsw()),
         wal_config: Some(wal),
-        optimizers_config: Some(optimizers.clone()),
+        optimizers_config: Some(optimizers),
         shard_number: Some(2),
         on_disk_payload: Some(false),
         vectors_config: Some(vectors.clone()),
@@ -166,7 +166,7 @@ fn every_compression_comes_back() {
     ] {
         let config = shown(proto::CreateCollection {
             collection_name: "c".into(),
-            quantization_config: quantization(of.clone()),
+            quantization_config: quantization(of),
             ..Default::default()
         });
         assert_eq!(config.quantization_config, quantization(of));

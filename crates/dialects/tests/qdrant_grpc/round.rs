@@ -316,7 +316,7 @@ async fn switches(server: &Server, client: &Qdrant) {
     assert_eq!(count(client, "now", None).await, 0);
     let aliases = client.list_aliases().await.unwrap().aliases;
     let now = proto::AliasDescription { alias_name: "now".into(), collection_name: "d".into() };
-    assert_eq!(aliases, [now.clone()]);
+    assert_eq!(aliases, std::slice::from_ref(&now));
     assert_eq!(client.list_collection_aliases("d").await.unwrap().aliases, [now]);
     assert_eq!(client.list_collection_aliases("c").await.unwrap().aliases, []);
 

@@ -25,6 +25,7 @@ struct ChangeAliasesOperation {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::enum_variant_names, reason = "the words of the API")]
 enum AliasOperations {
     CreateAlias { collection_name: String, alias_name: String },
     DeleteAlias { alias_name: String },

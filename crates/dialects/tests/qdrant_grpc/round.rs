@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use qdrant_client::qdrant::point_id::PointIdOptions;
+use qdrant_client::qdrant::points_selector::PointsSelectorOneOf;
 use qdrant_client::qdrant::{self as proto, alias_operations::Action};
 use qdrant_client::qdrant::{
     Condition, CountPointsBuilder, CreateAlias, CreateCollectionBuilder, CreateFieldIndexCollectionBuilder,
@@ -157,7 +158,7 @@ async fn searches(client: &Qdrant, samples: &[Sample]) {
     };
     let hybrid = QueryPointsBuilder::new("c")
         .add_prefetch(stage(Query::new_nearest(to.text.clone()), "text"))
-        .add_prefetch(stage(Query::new_nearest(words()), "words"))
+        .add_prefetch(stage(words().into(), "words"))
         .query(Fusion::Rrf)
         .limit(10);
     let lists = [nearest_text(samples, &to.text, 20, |_| true), nearest_words(samples, &words(), 20)];
@@ -291,7 +292,7 @@ async fn changes(client: &Qdrant, samples: &[Sample]) {
 
     use proto::points_update_operation::{ClearPayload, Operation, PointStructList};
     let again = PointStructList { points: vec![samples[1].point()], ..Default::default() };
-    let clear = ClearPayload { points: Some(ids(&[2]).into()), shard_key_selector: None };
+    let clear = ClearPayload { points: Some(PointsSelectorOneOf::Points(ids(&[2])).into()), shard_key_selector: None };
     let operations = [Operation::Upsert(again), Operation::ClearPayload(clear)];
     let operations = operations.map(|operation| proto::PointsUpdateOperation { operation: Some(operation) });
     let batch = proto::UpdateBatchPointsBuilder::new("c", operations.to_vec()).wait(true);

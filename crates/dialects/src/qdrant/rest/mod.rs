@@ -28,6 +28,7 @@ mod wire;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
@@ -40,6 +41,7 @@ pub use operation::operation;
 pub use table::Served;
 
 use super::access::Keys;
+use crate::http::Lingering;
 use metrics::Responses;
 use table::Table;
 
@@ -81,8 +83,10 @@ fn table() -> Table {
     tables.iter().fold(table, |table, routes| routes(table))
 }
 
-/// Drops what a path has too many slashes of, between its parts and at its end.
-async fn tidy(mut request: Request, next: Next) -> Response {
+/// Drops what a path has too many slashes of, between its parts and at its end. What a refused request still sends
+/// is read away: else its connection would end, while its client believes that it can be used again.
+async fn tidy(request: Request, next: Next) -> Response {
+    let mut request = request.map(|body| Body::from_stream(Lingering::new(body)));
     let path = request.uri().path();
     if path.len() > 1 && (path.ends_with('/') || path.contains("//")) {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use collections_support::{city, count, create, ids, open, points, upsert};
 use node::collections::{AliasChange, CollectionStatus};
 use node::points::engine::{PayloadFieldSchema, PointId, UpdateMode, WithPayloadInterface, WithVector};
-use node::points::query::{Query, Retrieve, Scoring, Stage, VectorInput};
+use node::points::query::{Query, Retrieve, Scoring, Scroll, Stage, VectorInput};
 use node::points::{Selector, Update};
 use node::{Kind, Node};
 use serde_json::json;
@@ -43,6 +43,35 @@ async fn a_collection_is_filled_and_found_again_after_a_restart() {
     assert_eq!(ids(&c).await, before);
     assert_eq!(c.info().await.unwrap().payload_schema["city"].points, 135);
     assert_eq!(c.shards().await.unwrap().len(), 3);
+    node.shutdown().await;
+}
+
+/// Whoever looks after the shards must not take an index that is being made for one that was left over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_index_that_is_made_at_once_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path()).await;
+    let names: Vec<_> = (0..10).map(|n| format!("c{n}")).collect();
+    for name in &names {
+        create(&node, name, json!({"vectors": {"size": 4, "distance": "Dot"}, "shard_number": 2})).await;
+        let c = node.collection(name).await.unwrap();
+        upsert(&c, points(0..20)).await;
+        c.create_index("n", schema("integer")).await.unwrap();
+    }
+    for name in &names {
+        let c = node.collection(name).await.unwrap();
+        let by_number = Scroll {
+            offset: None,
+            limit: 5,
+            filter: None,
+            order_by: Some(serde_json::from_value(json!({"key": "n"})).unwrap()),
+            with_payload: WithPayloadInterface::Bool(false),
+            with_vector: WithVector::Bool(false),
+        };
+        let page = c.scroll(by_number).await.unwrap();
+        let found: Vec<_> = page.points.into_iter().map(|record| record.id).collect();
+        assert_eq!(found, (0..5).map(PointId::NumId).collect::<Vec<_>>(), "{name}");
+    }
     node.shutdown().await;
 }
 

@@ -8,8 +8,8 @@ use points::engine::{FieldIndexOperations, PayloadFieldSchema, UpdateOperation};
 use points::{Operation, Reply};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::directory::{Described, Directory};
-use super::shards::Hosted;
+use super::directory::Directory;
+use super::shards::{Hosted, Key};
 use super::write::create_index;
 use crate::error::{Result, blocking};
 use crate::node::Node;
@@ -56,40 +56,45 @@ impl Node {
         }
     }
 
-    /// Gives shards that this node came to lead the indexes that their collection has and they don't: whoever was
-    /// about to may have died in between.
+    /// Gives shards that this node came to lead the indexes that their collection has and they don't, and takes
+    /// from them what it has no more: whoever was about to may have died in between.
     async fn compare_indexes(&self, directory: &Directory) {
-        for collection in directory.collections.values() {
-            for key in collection.keys() {
-                let Ok(Some(hosted)) = self.shards().look(key) else { continue };
-                if !hosted.group.is_leader() || hosted.compared.load(Ordering::Relaxed) {
-                    continue;
-                }
-                match complete(&hosted, collection).await {
-                    Ok(()) => hosted.compared.store(true, Ordering::Relaxed),
-                    Err(error) => tracing::debug!(%error, "compare the indexes of a shard; trying again"),
-                }
+        for key in directory.collections.values().flat_map(|collection| collection.keys()) {
+            let Ok(Some(hosted)) = self.shards().look(key) else { continue };
+            if !hosted.group.is_leader() || hosted.compared.load(Ordering::Relaxed) {
+                continue;
+            }
+            match self.complete(key, &hosted).await {
+                Ok(()) => hosted.compared.store(true, Ordering::Relaxed),
+                Err(error) => tracing::debug!(%error, "compare the indexes of a shard; trying again"),
             }
         }
     }
-}
 
-async fn complete(hosted: &Hosted, collection: &Described) -> Result<()> {
-    hosted.group.confirm().await?;
-    let shard = hosted.shard().live()?;
-    let info = blocking(move || Ok(shard.info().map_err(points::Error::from)?)).await?;
-    for (field, schema) in &collection.schema {
-        let has = info.payload_schema.iter().find(|(key, _)| key.to_string() == *field);
-        if has.is_none_or(|(_, has)| !is_of(has, schema)) {
-            propose(hosted, create_index(field, schema)?).await?;
+    /// Whoever makes an index changes the collection first and the shard then, through its gate. So with the gate
+    /// closed, what a shard has more than its collection is left over, never on its way.
+    async fn complete(&self, key: Key, hosted: &Hosted) -> Result<()> {
+        let _gate = hosted.gate.write().await;
+        self.confirm_leader().await?;
+        hosted.group.confirm().await?;
+        let directory = self.directory();
+        let owner = directory.collections.values().find(|collection| collection.keys().any(|own| own == key));
+        let Some(collection) = owner else { return Ok(()) };
+        let shard = hosted.shard().live()?;
+        let info = blocking(move || Ok(shard.info().map_err(points::Error::from)?)).await?;
+        for (field, schema) in &collection.schema {
+            let has = info.payload_schema.iter().find(|(key, _)| key.to_string() == *field);
+            if has.is_none_or(|(_, has)| !is_of(has, schema)) {
+                propose(hosted, create_index(field, schema)?).await?;
+            }
         }
-    }
-    for field in info.payload_schema.into_keys() {
-        if !collection.schema.contains_key(&field.to_string()) {
-            propose(hosted, FieldIndexOperations::DeleteIndex(field)).await?;
+        for field in info.payload_schema.into_keys() {
+            if !collection.schema.contains_key(&field.to_string()) {
+                propose(hosted, FieldIndexOperations::DeleteIndex(field)).await?;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn is_of(has: &points::engine::PayloadIndexInfo, schema: &PayloadFieldSchema) -> bool {

@@ -10,6 +10,7 @@ use records::store::{Disk, DiskOptions, Store};
 use records::{Command, Op, Position, Records, Reply, Scope, View, consul, nomad};
 use serde::Serialize;
 use tokio::sync::{MutexGuard, watch};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::blobs::Blobs;
@@ -64,6 +65,8 @@ struct Inner {
     #[cfg(feature = "qdrant")]
     shards: Shards,
     closing: watch::Sender<bool>,
+    /// What runs by itself and holds this node meanwhile.
+    upkeep: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// What a node does not make itself, so that tests can.
@@ -195,9 +198,10 @@ impl Node {
                 shards,
                 nomad_known: Known::default(),
                 closing: watch::Sender::new(false),
+                upkeep: Mutex::default(),
             }),
         };
-        tokio::spawn(node.clone().keep_up());
+        *node.inner.upkeep.lock().expect("no panic while held") = Some(tokio::spawn(node.clone().keep_up()));
         #[cfg(feature = "qdrant")]
         node.inner.shards.start(tokio::spawn(node.clone().supervise_shards()));
         Ok(node)
@@ -216,6 +220,12 @@ impl Node {
         #[cfg(feature = "qdrant")]
         self.inner.shards.shutdown().await;
         self.inner.group.shutdown().await;
+        let upkeep = self.inner.upkeep.lock().expect("no panic while held").take();
+        if let Some(upkeep) = upkeep
+            && let Err(error) = upkeep.await
+        {
+            tracing::error!(%error, "end the upkeep at shutdown");
+        }
         let records = Arc::clone(&self.inner.records);
         if let Err(error) = blocking(move || Ok(records.sync()?)).await {
             tracing::error!(%error, "sync the records at shutdown");

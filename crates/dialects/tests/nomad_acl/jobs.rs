@@ -14,6 +14,7 @@ fn job(id: &str, group: Value) -> String {
 #[tokio::test]
 async fn volumes_and_plugins_ask_for_rights_of_their_own() {
     let server = Server::guarded().await;
+    server.node.initialize().await.unwrap();
     const SUBMIT: &str = r#"namespace "default" { capabilities = ["submit-job"] }"#;
     let csi = json!({"Volumes": {"v": {"Type": "csi", "Source": "disk", "AccessMode": "single-node-writer",
         "AttachmentMode": "file-system"}}});
@@ -48,6 +49,7 @@ async fn volumes_and_plugins_ask_for_rights_of_their_own() {
 #[tokio::test]
 async fn a_job_notes_whose_token_registered_it() {
     let server = Server::guarded().await;
+    server.node.initialize().await.unwrap();
     let first = server.send("PUT /v1/jobs", job("web", json!({"Count": 1}))).await;
     assert_eq!(first.status, 200, "{}", first.text());
     let own = server.get("/v1/acl/token/self").await.json()["AccessorID"].clone();

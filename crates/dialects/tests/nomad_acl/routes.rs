@@ -157,6 +157,7 @@ const CASES: &[(&str, &str, &str, Expected)] = &[
 /// A server that holds something of everything, and the ids of a token and a role in it.
 async fn filled() -> (Server, [String; 2]) {
     let server = Server::guarded().await;
+    server.node.initialize().await.unwrap();
     server.send("PUT /v1/namespace", NAMESPACE).await.check(200, "");
     server.send("PUT /v1/acl/policy/hidden", POLICY).await.check(200, "");
     server.send("PUT /v1/var/hidden", VARIABLE).await.check(200, "hidden");

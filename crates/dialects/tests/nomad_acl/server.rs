@@ -40,7 +40,6 @@ impl Server {
         let settings = Settings { nomad_access, ..Settings::new(dir.path()) };
         let node = Node::open(settings, Parts::alone()).await.unwrap();
         node.wait_for_leader().await.unwrap();
-        node.initialize().await.unwrap();
         let routes = dialects::nomad::routes(node.clone(), no_tls());
         Server { node, routes, token: None, dir: Arc::new(dir) }
     }

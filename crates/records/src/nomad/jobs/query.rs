@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::purge::is_of;
 use super::{JOB_SUMMARY, JOB_VERSION, JOBS, decode, register, scaling, version_id, versions_of};
-use crate::nomad::{Answer, indexes, layout};
+use crate::nomad::{Answer, DEFAULT_NAMESPACE, indexes, layout};
 use crate::{Error, Read, error};
 
 /// A job in a list.
@@ -143,7 +143,11 @@ pub struct Places {
 
 /// What the state says about a namespace and a node pool.
 pub fn places(read: &dyn Read, namespace: &str, pool: &str) -> Result<Places, Error> {
-    let namespace = crate::nomad::namespace(read, namespace)?.value;
+    // The default one is there before its record is.
+    let is_default = namespace == DEFAULT_NAMESPACE;
+    let built_in = || Namespace { name: namespace.to_owned(), ..Namespace::default() };
+    let found = crate::nomad::namespace(read, namespace)?.value;
+    let namespace = found.or_else(|| is_default.then(built_in));
     let found = read.get(kinds::NODE_POOL, pool.as_bytes())?;
     let config = read.get(kinds::SCHEDULER_CONFIG, b"")?;
     let config = config.map(|bytes| SchedulerConfiguration::decode(&bytes)).transpose();

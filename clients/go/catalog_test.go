@@ -87,9 +87,17 @@ func TestHealthIsWhatChecksSay(t *testing.T) {
 	equal(t, "checks that warn", len(checks), 1)
 }
 
-func TestAFilterIsRefusedRatherThanIgnored(t *testing.T) {
-	_, _, err := connect(t).Catalog().Nodes(&api.QueryOptions{Filter: "Node == x"})
-	refused(t, err, 400, "filter")
+func TestAListIsFiltered(t *testing.T) {
+	client := connect(t)
+	name := register(t, client, api.HealthPassing)
+	nodes, _, err := client.Catalog().Nodes(&api.QueryOptions{Filter: "Node == \"" + name + "\""})
+	ok(t, err)
+	equal(t, "nodes of that name", len(nodes), 1)
+	nodes, _, err = client.Catalog().Nodes(&api.QueryOptions{Filter: "Node == nobody"})
+	ok(t, err)
+	equal(t, "nodes of no name", len(nodes), 0)
+	_, _, err = client.Catalog().Nodes(&api.QueryOptions{Filter: "Nothing == x"})
+	refused(t, err, 400, "evaluator")
 }
 
 func TestAQueryOfHealthWaitsForAChange(t *testing.T) {

@@ -97,7 +97,7 @@ func TestAListIsFiltered(t *testing.T) {
 	ok(t, err)
 	equal(t, "nodes of no name", len(nodes), 0)
 	_, _, err = client.Catalog().Nodes(&api.QueryOptions{Filter: "Nothing == x"})
-	refused(t, err, 400, "evaluator")
+	refused(t, err, 500, "is not valid")
 }
 
 func TestAQueryOfHealthWaitsForAChange(t *testing.T) {

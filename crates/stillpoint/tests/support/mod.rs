@@ -1,7 +1,6 @@
 //! Runs the binary, and gives it servers to talk to that say what a test wants them to say.
 
-// Each test binary uses a part of this.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each test binary uses a part of this")]
 
 pub(crate) mod http;
 pub(crate) mod server;

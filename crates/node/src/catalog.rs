@@ -6,7 +6,7 @@ use std::sync::Arc;
 use archive::gzip::Level;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
-use records::{Document, Op, Scope};
+use records::{Document, Op};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use uuid::Uuid;
@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result, blocking, to_the_end};
 use crate::node::Node;
 use crate::restore::Body;
 use crate::save::Consistency;
+use crate::scope::Scope;
 use crate::tasks::{Running, Step, TaskKind};
 
 pub(crate) const PREFIX: &str = "catalog/";
@@ -64,22 +65,53 @@ impl Name {
         let message = format!("{name:?} is no name: 1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot");
         Err(Error::new(Kind::Invalid, message))
     }
+
+    /// Accepts what can be the name of a file: 1 to 200 bytes without `/` and control characters, not beginning
+    /// with a dot. Snapshots of points are called after their collections.
+    #[cfg(feature = "qdrant")]
+    pub fn of_file(name: &str) -> Result<Name> {
+        let fits = |character: char| character != '/' && character != '\\' && !character.is_control();
+        if (1..=200).contains(&name.len()) && name.chars().all(fits) && !name.starts_with('.') {
+            return Ok(Name(name.to_owned()));
+        }
+        Err(Error::new(Kind::Invalid, format!("{name:?} is no name of a file")))
+    }
+
+    /// What a snapshot of `scope` may be called.
+    pub fn in_scope(scope: &Scope, name: &str) -> Result<Name> {
+        match scope {
+            Scope::Records(_) => Name::new(name),
+            #[cfg(feature = "qdrant")]
+            Scope::Points(_) => Name::of_file(name),
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
-fn key(scope: Scope, name: &str) -> String {
+fn key(scope: &Scope, name: &str) -> String {
     format!("{PREFIX}{scope}/{name}")
 }
 
 impl Node {
     /// The stored snapshots of one scope, or of all, by name.
-    pub fn snapshots(&self, scope: Option<Scope>) -> Result<Vec<Snapshot>> {
+    pub fn snapshots(&self, scope: Option<&Scope>) -> Result<Vec<Snapshot>> {
         let prefix = scope.map_or_else(|| PREFIX.to_owned(), |scope| key(scope, ""));
         let documents = self.records().documents(&prefix)?;
-        documents.iter().map(|(_, bytes)| decode(bytes)).collect()
+        let found = documents.iter().map(|(_, bytes)| decode(bytes));
+        // Below `qdrant/` lie those of every collection, too.
+        found
+            .filter(|found| {
+                found.as_ref().map_or(true, |found| scope.is_none_or(|scope| found.scope == *scope))
+            })
+            .collect()
     }
 
     /// One stored snapshot.
-    pub fn snapshot(&self, scope: Scope, name: &Name) -> Result<Snapshot> {
+    pub fn snapshot(&self, scope: &Scope, name: &Name) -> Result<Snapshot> {
         let key = key(scope, &name.0);
         let documents = self.records().documents(&key)?;
         match documents.iter().find(|(found, _)| *found == key) {
@@ -89,52 +121,58 @@ impl Node {
     }
 
     /// Saves `scope` into the catalog. When this returns, the snapshot is listed, complete and durable.
-    pub async fn create_snapshot(&self, scope: Scope, name: Option<Name>, level: Level) -> Result<Snapshot> {
+    pub async fn create_snapshot(
+        &self,
+        scope: records::Scope,
+        name: Option<Name>,
+        level: Level,
+    ) -> Result<Snapshot> {
         self.confirm_leader().await?;
         let name = name.unwrap_or_else(|| self.default_name(scope));
         let node = self.clone();
         to_the_end(async move {
             let run = |running| node.clone().write_snapshot(scope, name, level, running);
-            node.run_task(Uuid::now_v7(), TaskKind::Save, scope, Step::Write, run).await
+            node.run_task(Uuid::now_v7(), TaskKind::Save, &scope.into(), Step::Write, run).await
         })
         .await
     }
 
     /// Puts an archive into the catalog, after verifying all of it.
-    pub async fn upload_snapshot(&self, scope: Scope, name: Name, body: Body) -> Result<Snapshot> {
+    pub async fn upload_snapshot(&self, scope: impl Into<Scope>, name: Name, body: Body) -> Result<Snapshot> {
         self.confirm_leader().await?;
-        let node = self.clone();
+        let (node, scope) = (self.clone(), scope.into());
         // A task that was dropped in the middle would be listed as running for ever.
         to_the_end(async move {
-            let run = |running| node.clone().take_snapshot_in(scope, name, body, running);
-            node.run_task(Uuid::now_v7(), TaskKind::Upload, scope, Step::Receive, run).await
+            let run = |running| node.clone().take_snapshot_in(scope.clone(), name, body, running);
+            node.run_task(Uuid::now_v7(), TaskKind::Upload, &scope, Step::Receive, run).await
         })
         .await
     }
 
     /// Removes a snapshot from the catalog; its bytes go once nobody reads them.
-    pub async fn delete_snapshot(&self, scope: Scope, name: &Name) -> Result<()> {
+    pub async fn delete_snapshot(&self, scope: impl Into<Scope>, name: &Name) -> Result<()> {
         self.confirm_leader().await?;
-        self.snapshot(scope, name)?;
-        self.propose(Op::Documents(vec![Document { key: key(scope, &name.0), value: None }])).await?;
+        let scope = scope.into();
+        self.snapshot(&scope, name)?;
+        self.propose(Op::Documents(vec![Document { key: key(&scope, &name.0), value: None }])).await?;
         Ok(())
     }
 
     async fn write_snapshot(
         self,
-        scope: Scope,
+        scope: records::Scope,
         name: Name,
         level: Level,
         running: Arc<Running>,
     ) -> Result<Snapshot> {
-        self.check_free(scope, &name)?;
+        self.check_free(&scope.into(), &name)?;
         let capture = self.capture(scope, Consistency::Linearizable).await?;
         self.check_disk(0)?;
         running.step(Step::Write, None)?;
         let (index, records) = (capture.index(), capture.records()?);
         let incoming = Watched { incoming: self.blobs().receive()?, running: Arc::clone(&running) };
         let blob = blocking(move || capture.write(incoming, level)?.incoming.finish()).await?;
-        self.list(scope, name, blob, index, records).await
+        self.list(scope.into(), name, blob, index, records).await
     }
 
     async fn take_snapshot_in(
@@ -144,15 +182,29 @@ impl Node {
         body: Body,
         running: Arc<Running>,
     ) -> Result<Snapshot> {
-        self.check_free(scope, &name)?;
+        self.check_free(&scope, &name)?;
         let blob = self.receive(body, &running).await?;
-        let verified = self.verify(scope, blob, true, &running).await?;
-        self.list(scope, name, blob, verified.index, verified.totals.count()).await
+        let (index, records) = match &scope {
+            Scope::Records(scope) => {
+                let verified = self.verify(*scope, blob, true, &running).await?;
+                (verified.index, verified.totals.count())
+            }
+            #[cfg(feature = "qdrant")]
+            Scope::Points(scope) => self.verify_points(scope, blob, &running).await?,
+        };
+        self.list(scope, name, blob, index, records).await
     }
 
-    async fn list(&self, scope: Scope, name: Name, blob: Blob, index: u64, records: u64) -> Result<Snapshot> {
+    pub(crate) async fn list(
+        &self,
+        scope: Scope,
+        name: Name,
+        blob: Blob,
+        index: u64,
+        records: u64,
+    ) -> Result<Snapshot> {
         let _names = self.hold_names().await;
-        self.check_free(scope, &name)?;
+        self.check_free(&scope, &name)?;
         let snapshot = Snapshot {
             scope,
             name: name.0,
@@ -162,12 +214,12 @@ impl Node {
             index,
             records,
         };
-        let document = Document { key: key(scope, &snapshot.name), value: Some(encode(&snapshot)) };
+        let document = Document { key: key(&snapshot.scope, &snapshot.name), value: Some(encode(&snapshot)) };
         self.propose(Op::Documents(vec![document])).await?;
         Ok(snapshot)
     }
 
-    fn check_free(&self, scope: Scope, name: &Name) -> Result<()> {
+    pub(crate) fn check_free(&self, scope: &Scope, name: &Name) -> Result<()> {
         match self.snapshot(scope, name) {
             Err(error) if error.kind() == Kind::NotFound => Ok(()),
             Err(error) => Err(error),
@@ -176,7 +228,7 @@ impl Node {
     }
 
     /// `consul-20260102T030405.678Z`.
-    fn default_name(&self, scope: Scope) -> Name {
+    fn default_name(&self, scope: records::Scope) -> Name {
         let time: String = clock::rfc3339(self.now_ms()).chars().filter(|c| !"-:".contains(*c)).collect();
         Name(format!("{scope}-{time}"))
     }

@@ -79,7 +79,7 @@ impl ScopeGauges {
         let set_seconds = |family: &Family<ScopeLabels, Seconds>, value: Duration| {
             family.get_or_create(&ScopeLabels { scope: scope.name() }).set(value.as_secs_f64());
         };
-        let (held, oldest) = node.metrics().held(scope);
+        let (held, oldest) = node.metrics().held(scope.name());
         set(&self.captures, held as u64);
         set_seconds(&self.oldest_capture, oldest);
         let view = node.records().view(scope)?;
@@ -90,12 +90,12 @@ impl ScopeGauges {
         if let Some(previous) = node.records().previous_view(scope)? {
             set(&self.undo_bytes, previous.totals()?.bytes());
         }
-        let stored = node.snapshots(Some(scope))?;
+        let stored = node.snapshots(Some(&scope.into()))?;
         set(&self.stored, stored.len() as u64);
         set(&self.stored_bytes, stored.iter().map(|snapshot| snapshot.size).sum());
         let newest = stored.iter().map(|snapshot| snapshot.created_at_ms).max();
         let stored_age = newest.map(|at_ms| Duration::from_millis(node.now_ms().saturating_sub(at_ms)));
-        let ages = stored_age.into_iter().chain(node.metrics().since_saved(scope));
+        let ages = stored_age.into_iter().chain(node.metrics().since_saved(scope.name()));
         if let Some(age) = ages.min() {
             set_seconds(&self.last_snapshot, age);
         }

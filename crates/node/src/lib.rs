@@ -22,6 +22,7 @@ mod peers;
 mod restore;
 mod root_keys;
 mod save;
+mod scope;
 mod secret;
 mod sessions;
 mod settings;
@@ -49,6 +50,9 @@ pub use points;
 pub use records::consul::acl::DefaultPolicy;
 pub use restore::{Body, Origin, Plan, RestoreRequest, Restored, Undone, Verified, body_of};
 pub use save::{Capture, Consistency, Freshness};
+#[cfg(feature = "qdrant")]
+pub use scope::PointsScope;
+pub use scope::Scope;
 pub use secret::Secret;
 pub use settings::Settings;
 pub use tasks::{Failure, Step, Task, TaskKind, TaskState};

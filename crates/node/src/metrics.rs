@@ -4,15 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::scope::Scope;
+use crate::tasks::TaskKind;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
-use records::Scope;
-
-use crate::tasks::TaskKind;
 
 /// Which operation, through which dialect, and how it went. Labels are words of ours, never a client's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,9 +63,9 @@ pub struct Metrics {
 #[derive(Default)]
 struct Captures {
     /// Oldest first; the number tells those of one instant apart.
-    held: BTreeMap<Scope, BTreeSet<(Instant, u64)>>,
+    held: BTreeMap<&'static str, BTreeSet<(Instant, u64)>>,
     taken: u64,
-    saved: BTreeMap<Scope, Instant>,
+    saved: BTreeMap<&'static str, Instant>,
 }
 
 impl Default for Metrics {
@@ -101,28 +100,28 @@ impl Metrics {
     }
 
     /// Counts a capture as held until the answer is dropped.
-    pub(crate) fn hold(self: &Arc<Self>, scope: Scope) -> Hold {
+    pub(crate) fn hold(self: &Arc<Self>, product: &'static str) -> Hold {
         let mut captures = self.captures();
         captures.taken += 1;
         let since = (Instant::now(), captures.taken);
-        captures.held.entry(scope).or_default().insert(since);
-        Hold { metrics: Arc::clone(self), scope, since }
+        captures.held.entry(product).or_default().insert(since);
+        Hold { metrics: Arc::clone(self), product, since }
     }
 
-    /// Notes that an archive of `scope` has reached its reader completely.
-    pub(crate) fn saved(&self, scope: Scope) {
-        self.captures().saved.insert(scope, Instant::now());
+    /// Notes that an archive of `product` has reached its reader completely.
+    pub(crate) fn saved(&self, product: &'static str) {
+        self.captures().saved.insert(product, Instant::now());
     }
 
     /// How long ago that was the last time, since this node began.
-    pub(crate) fn since_saved(&self, scope: Scope) -> Option<Duration> {
-        self.captures().saved.get(&scope).map(Instant::elapsed)
+    pub(crate) fn since_saved(&self, product: &str) -> Option<Duration> {
+        self.captures().saved.get(product).map(Instant::elapsed)
     }
 
-    /// How many captures of `scope` are held, and the age of the oldest.
-    pub(crate) fn held(&self, scope: Scope) -> (usize, Duration) {
+    /// How many captures of `product` are held, and the age of the oldest.
+    pub(crate) fn held(&self, product: &str) -> (usize, Duration) {
         let captures = self.captures();
-        let Some(held) = captures.held.get(&scope) else { return Default::default() };
+        let Some(held) = captures.held.get(product) else { return Default::default() };
         (held.len(), held.first().map_or(Duration::ZERO, |(since, _)| since.elapsed()))
     }
 
@@ -132,8 +131,8 @@ impl Metrics {
     }
 
     /// Counts a task as running until the answer is dropped.
-    pub(crate) fn task(self: &Arc<Self>, kind: TaskKind, scope: Scope) -> RunningTask {
-        let labels = TaskLabels { kind: kind.name(), scope: scope.name() };
+    pub(crate) fn task(self: &Arc<Self>, kind: TaskKind, scope: &Scope) -> RunningTask {
+        let labels = TaskLabels { kind: kind.name(), scope: scope.product() };
         self.running_tasks.get_or_create(&labels).inc();
         RunningTask { metrics: Arc::clone(self), labels, began: Instant::now() }
     }
@@ -186,7 +185,7 @@ impl Metrics {
 /// A capture that is held. Dropping it ends that.
 pub(crate) struct Hold {
     metrics: Arc<Metrics>,
-    scope: Scope,
+    product: &'static str,
     since: (Instant, u64),
 }
 
@@ -199,10 +198,10 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if let Some(held) = self.metrics.captures().held.get_mut(&self.scope) {
+        if let Some(held) = self.metrics.captures().held.get_mut(self.product) {
             held.remove(&self.since);
         }
-        let labels = ScopeLabels { scope: self.scope.name() };
+        let labels = ScopeLabels { scope: self.product };
         self.metrics.hold_durations.get_or_create(&labels).observe(self.since.0.elapsed().as_secs_f64());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use groups::{Group, Log, Member, Network, NodeId, Setup, Timing};
 use records::nomad::variables::HeldLock;
 use records::store::{Disk, DiskOptions, Store};
-use records::{Command, Op, Position, Records, Reply, Scope, View, consul, nomad};
+use records::{Command, Op, Position, Records, Reply, View, consul, nomad};
 use serde::Serialize;
 use tokio::sync::{MutexGuard, watch};
 use tokio::task::JoinHandle;
@@ -25,6 +25,7 @@ use crate::machine::{ControlMachine, Images};
 use crate::metrics::Metrics;
 use crate::peers::{NoPeers, Peers};
 use crate::save::{Capture, Consistency, Freshness};
+use crate::scope::Scope;
 use crate::settings::Settings;
 use crate::stager::Stager;
 use crate::tasks::{Registry, Running};
@@ -266,7 +267,7 @@ impl Node {
     }
 
     /// A view of the live generation of `scope`.
-    pub async fn view(&self, scope: Scope, consistency: Consistency) -> Result<Seen> {
+    pub async fn view(&self, scope: records::Scope, consistency: Consistency) -> Result<Seen> {
         if consistency == Consistency::Linearizable {
             self.confirm_leader().await?;
         }
@@ -274,13 +275,13 @@ impl Node {
     }
 
     /// Pins `scope` for an archive. No log write: a server with a full disk can still be saved.
-    pub async fn capture(&self, scope: Scope, consistency: Consistency) -> Result<Capture> {
+    pub async fn capture(&self, scope: records::Scope, consistency: Consistency) -> Result<Capture> {
         let seen = self.view(scope, consistency).await?;
-        Capture::new(seen.view, seen.freshness, self.metrics().hold(scope))
+        Capture::new(seen.view, seen.freshness, self.metrics().hold(scope.name()))
     }
 
     /// Follows the state index of `scope`, to wait for a change.
-    pub fn watch(&self, scope: Scope) -> watch::Receiver<u64> {
+    pub fn watch(&self, scope: records::Scope) -> watch::Receiver<u64> {
         self.inner.machine.watch(scope)
     }
 
@@ -444,13 +445,14 @@ impl Node {
         self.inner.beginnings.lock().await
     }
 
-    /// One restore or undo per scope at a time: held until the guard is dropped.
-    pub(crate) fn only_restore(&self, scope: Scope) -> Result<OnlyRestore> {
+    /// One restore or undo of the same state at a time: held until the guard is dropped.
+    pub(crate) fn only_restore(&self, scope: &Scope) -> Result<OnlyRestore> {
         let mut restoring = self.inner.restoring.lock().expect("no panic while held");
-        if !restoring.insert(scope) {
-            return Err(Error::new(Kind::Conflict, format!("another restore of {scope} is running")));
+        if let Some(other) = restoring.iter().find(|other| other.overlaps(scope)) {
+            return Err(Error::new(Kind::Conflict, format!("another restore of {other} is running")));
         }
-        Ok(OnlyRestore { node: self.clone(), scope })
+        restoring.insert(scope.clone());
+        Ok(OnlyRestore { node: self.clone(), scope: scope.clone() })
     }
 
     /// Runs `work` as a task: listed, replicated, with progress. Its end is recorded whatever it is.
@@ -458,7 +460,7 @@ impl Node {
         &self,
         id: Uuid,
         kind: crate::tasks::TaskKind,
-        scope: Scope,
+        scope: &Scope,
         first: crate::tasks::Step,
         work: impl FnOnce(Arc<Running>) -> F,
     ) -> Result<T> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use archive::state::Product;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use records::{Commit, Op, Reply, Scope, Staged, Totals, View};
+use records::{Commit, Op, Reply, Staged, Totals, View};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -18,6 +18,7 @@ use crate::blobs::{Blob, Digest};
 use crate::error::{self, Error, Kind, Result, blocking, to_the_end};
 use crate::node::Node;
 use crate::save::enterprise_records;
+use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::stager::StagedImage;
 use crate::tasks::{Running, Step, TaskKind};
@@ -29,7 +30,7 @@ pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, Box<dyn std::error::Erro
 #[derive(Clone, Debug)]
 pub struct RestoreRequest {
     /// The scope to replace.
-    pub scope: Scope,
+    pub scope: records::Scope,
     /// The task's name, if the caller wants to choose it.
     pub task: Option<Uuid>,
     /// Whether record types that this release does not know are carried instead of refused.
@@ -43,7 +44,7 @@ pub struct RestoreRequest {
 impl RestoreRequest {
     /// Replaces `scope` under a task's name of our choice, on nobody's behalf, known records only, with
     /// all keys.
-    pub fn of(scope: Scope) -> RestoreRequest {
+    pub fn of(scope: records::Scope) -> RestoreRequest {
         RestoreRequest { scope, task: None, unknown_records: false, missing_keys: false, caller: None }
     }
 }
@@ -81,7 +82,7 @@ pub struct Restored {
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The scope.
-    pub scope: Scope,
+    pub scope: records::Scope,
     /// The state index it stands at.
     pub current_index: u64,
     /// What is there now.
@@ -104,7 +105,7 @@ pub struct Verified {
 }
 
 /// An undo that happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undone {
     /// The scope.
     pub scope: Scope,
@@ -125,14 +126,14 @@ impl Node {
         let id = request.task.unwrap_or_else(Uuid::now_v7);
         // What has begun to change data finishes.
         to_the_end(async move {
-            let scope = request.scope;
-            let _only = node.only_restore(scope)?;
+            let scope = Scope::from(request.scope);
+            let _only = node.only_restore(&scope)?;
             let step = match origin {
                 Origin::Body(_) => Step::Receive,
                 Origin::Stored(_) => Step::Verify,
             };
             let run = |running| node.clone().run_restore(request, origin, running);
-            node.run_task(id, TaskKind::Restore, scope, step, run).await
+            node.run_task(id, TaskKind::Restore, &scope, step, run).await
         })
         .await
     }
@@ -171,7 +172,7 @@ impl Node {
         fail::fail_point!("restore::committed");
         Ok(Restored {
             task: running.id(),
-            scope: request.scope,
+            scope: request.scope.into(),
             index,
             records: archive.totals.count(),
             bytes: u64::try_from(archive.meta.size).unwrap_or_default(),
@@ -198,11 +199,19 @@ impl Node {
     }
 
     /// Makes the previous generation of `scope` live again. With `image`, only if that is its name.
-    pub async fn undo(&self, scope: Scope, image: Option<Uuid>) -> Result<Undone> {
+    pub async fn undo(&self, scope: impl Into<Scope>, image: Option<Uuid>) -> Result<Undone> {
+        match scope.into() {
+            Scope::Records(scope) => self.undo_records(scope, image).await,
+            #[cfg(feature = "qdrant")]
+            Scope::Points(scope) => self.undo_points(scope, image).await,
+        }
+    }
+
+    async fn undo_records(&self, scope: records::Scope, image: Option<Uuid>) -> Result<Undone> {
         self.confirm_leader().await?;
         let node = self.clone();
         to_the_end(async move {
-            let _only = node.only_restore(scope)?;
+            let _only = node.only_restore(&scope.into())?;
             let previous = node.records().state(scope).previous.map(|previous| previous.generation.image);
             let nothing = || Error::new(Kind::Conflict, format!("there is nothing to undo in scope {scope}"));
             let previous = previous.ok_or_else(nothing)?;
@@ -221,12 +230,14 @@ impl Node {
                     };
                     let (_, reply) = node.propose_with(Op::Undo { scope, image: previous }, then).await?;
                     match reply {
-                        Reply::Exchanged { index } => Ok(Undone { scope, index, image: previous }),
+                        Reply::Exchanged { index } => {
+                            Ok(Undone { scope: scope.into(), index, image: previous })
+                        }
                         other => Err(refused(other)),
                     }
                 }
             };
-            node.run_task(id, TaskKind::Undo, scope, Step::Commit, run).await
+            node.run_task(id, TaskKind::Undo, &scope.into(), Step::Commit, run).await
         })
         .await
     }
@@ -273,7 +284,7 @@ impl Node {
     /// Reads an archive to its end and checks all of it, by unpacking it for nobody: memory stays bounded.
     pub(crate) async fn verify(
         &self,
-        scope: Scope,
+        scope: records::Scope,
         blob: Blob,
         unknown_records: bool,
         running: &Arc<Running>,
@@ -283,7 +294,7 @@ impl Node {
 
     async fn unpack(
         &self,
-        scope: Scope,
+        scope: records::Scope,
         blob: Blob,
         unknown_records: bool,
         running: &Arc<Running>,

@@ -129,7 +129,7 @@ impl Capture {
     pub fn stream(self, level: Level) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
         let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
         let runtime = Handle::current();
-        let (scope, metrics) = (self.view.scope(), self.hold.metrics());
+        let (product, metrics) = (self.view.scope().name(), self.hold.metrics());
         let request = tracing::Span::current();
         let writer = tokio::task::spawn_blocking(move || {
             let _entered = request.enter();
@@ -151,7 +151,7 @@ impl Capture {
                 Err(panic) => Some(io::Error::other(panic)),
             };
             if failed.is_none() {
-                metrics.saved(scope);
+                metrics.saved(product);
             }
             std::future::ready(failed.map(Err))
         });

@@ -3,12 +3,13 @@
 
 use std::sync::Arc;
 
-use records::{Document, Op, Scope};
+use records::{Document, Op};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::error::{Error, Kind, Result};
 use crate::node::Node;
+use crate::scope::Scope;
 use crate::tasks::{self, Cancelled, Failure, Running, Step, Task, TaskKind, TaskState};
 
 /// Ended tasks are listed for so long.
@@ -62,7 +63,7 @@ impl Node {
         self,
         id: Uuid,
         kind: TaskKind,
-        scope: Scope,
+        scope: &Scope,
         running: Arc<Running>,
         work: impl FnOnce(Arc<Running>) -> F,
     ) -> Result<T> {
@@ -145,7 +146,7 @@ impl Node {
 
     /// Whether the image of a restore became live: every image is called after its task.
     fn is_in_force(&self, task: &Task) -> bool {
-        let Some(scope) = Scope::named(&task.scope) else { return false };
+        let Ok(Scope::Records(scope)) = task.scope.parse() else { return false };
         let state = self.records().state(scope);
         let previous = state.previous.map(|previous| previous.generation.image);
         state.live.image == task.id || previous == Some(task.id)

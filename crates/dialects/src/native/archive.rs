@@ -12,7 +12,7 @@ use records::Scope;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::params::{InScope, Params, invalid, task_id};
+use super::params::{InScope, Params, invalid, of_records, task_id};
 use super::render;
 use super::reply::Reply;
 
@@ -55,7 +55,7 @@ pub(super) async fn save(
         Some(_) => Consistency::Stale,
         None => Consistency::Linearizable,
     };
-    let capture = node.capture(scope, consistency).await?;
+    let capture = node.capture(of_records(scope)?, consistency).await?;
     let mut reply = Response::new(Body::empty());
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/gzip"));
@@ -80,6 +80,7 @@ pub(super) async fn restore(
     headers: HeaderMap,
     body: Body,
 ) -> Reply {
+    let scope = of_records(scope)?;
     let task = match headers.get("stillpoint-task") {
         Some(id) => Some(task_id(id.to_str().unwrap_or_default())?),
         None => None,

@@ -2,8 +2,7 @@
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
-use node::{Error, Kind, Name};
-use records::Scope;
+use node::{Error, Kind, Name, Scope};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -32,8 +31,18 @@ impl<S: Send + Sync> FromRequestParts<S> for InScope {
         let Path(captured) = captured.map_err(|error| invalid(error.body_text()))?;
         let name = captured.into_iter().find(|(key, _)| key == "scope").map(|(_, value)| value);
         let name = name.ok_or_else(|| invalid("a scope is missing"))?;
-        let missing = || Failure(Error::new(Kind::NotFound, format!("there is no scope {name:?}")));
-        Scope::named(&name).map(InScope).ok_or_else(missing)
+        Ok(InScope(name.parse()?))
+    }
+}
+
+/// The scope, if it is one of records.
+pub(super) fn of_records(scope: Scope) -> Result<records::Scope, Failure> {
+    match scope {
+        Scope::Records(scope) => Ok(scope),
+        #[cfg(feature = "qdrant")]
+        Scope::Points(_) => {
+            Err(Failure(Error::new(Kind::Unsupported, format!("{scope} is not served here yet"))))
+        }
     }
 }
 
@@ -48,7 +57,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
         let captured = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
         let Path(captured) = captured.map_err(|error| invalid(error.body_text()))?;
         let name = captured.into_iter().find(|(key, _)| key == "name").map(|(_, value)| value);
-        Ok(Named(scope, Name::new(&name.unwrap_or_default())?))
+        let name = Name::in_scope(&scope, &name.unwrap_or_default())?;
+        Ok(Named(scope, name))
     }
 }
 

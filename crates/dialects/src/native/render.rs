@@ -37,7 +37,7 @@ pub(super) fn scope(node: &Node, scope: Scope) -> Reply<Value> {
             "bytes": previous_bytes,
         })
     });
-    let last = node.snapshots(Some(scope))?.iter().map(|snapshot| snapshot.created_at_ms).max();
+    let last = node.snapshots(Some(&scope.into()))?.iter().map(|snapshot| snapshot.created_at_ms).max();
     Ok(json!({
         "scope": scope.name(),
         "index": state.index,
@@ -62,7 +62,7 @@ fn types(totals: &Totals) -> Value {
 pub(super) fn restored(restored: &Restored) -> Value {
     json!({
         "task": restored.task,
-        "scope": restored.scope.name(),
+        "scope": restored.scope,
         "index": restored.index,
         "records": restored.records,
         "bytes": restored.bytes,
@@ -95,12 +95,12 @@ pub(super) fn plan(plan: &Plan) -> Value {
 }
 
 pub(super) fn undone(undone: &Undone) -> Value {
-    json!({"scope": undone.scope.name(), "index": undone.index, "image": undone.image})
+    json!({"scope": undone.scope, "index": undone.index, "image": undone.image})
 }
 
 pub(super) fn snapshot(snapshot: &Snapshot) -> Value {
     json!({
-        "scope": snapshot.scope.name(),
+        "scope": snapshot.scope,
         "name": snapshot.name,
         "created_at": rfc3339(snapshot.created_at_ms),
         "size": snapshot.size,

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::archive::{self, RestoreParams};
-use super::params::{InScope, Named, Params, invalid};
+use super::params::{InScope, Named, Params, invalid, of_records};
 use super::render;
 use super::reply::Reply;
 
@@ -31,7 +31,7 @@ pub(super) async fn all(State(node): State<Node>) -> Reply {
 }
 
 pub(super) async fn list(State(node): State<Node>, InScope(scope): InScope) -> Reply {
-    let snapshots: Vec<Value> = node.snapshots(Some(scope))?.iter().map(render::snapshot).collect();
+    let snapshots: Vec<Value> = node.snapshots(Some(&scope))?.iter().map(render::snapshot).collect();
     Ok(Json(snapshots).into_response())
 }
 
@@ -41,12 +41,12 @@ pub(super) async fn create(State(node): State<Node>, InScope(scope): InScope, bo
         false => serde_json::from_slice::<Create>(&body).map_err(|e| invalid(e.to_string()))?.name,
     };
     let name = name.map(|name| Name::new(&name)).transpose()?;
-    let snapshot = node.create_snapshot(scope, name, STORED_LEVEL).await?;
+    let snapshot = node.create_snapshot(of_records(scope)?, name, STORED_LEVEL).await?;
     Ok((StatusCode::CREATED, Json(render::snapshot(&snapshot))).into_response())
 }
 
 pub(super) async fn show(State(node): State<Node>, Named(scope, name): Named) -> Reply {
-    Ok(Json(render::snapshot(&node.snapshot(scope, &name)?)).into_response())
+    Ok(Json(render::snapshot(&node.snapshot(&scope, &name)?)).into_response())
 }
 
 pub(super) async fn upload(State(node): State<Node>, Named(scope, name): Named, body: Body) -> Reply {
@@ -60,7 +60,7 @@ pub(super) async fn delete(State(node): State<Node>, Named(scope, name): Named) 
 }
 
 pub(super) async fn download(State(node): State<Node>, Named(scope, name): Named) -> Reply {
-    let snapshot = node.snapshot(scope, &name)?;
+    let snapshot = node.snapshot(&scope, &name)?;
     let mut reply = Response::new(Body::from_stream(node.read_snapshot(&snapshot)?));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/gzip"));
@@ -75,11 +75,11 @@ pub(super) async fn restore(
     Named(scope, name): Named,
     Params(params): Params<RestoreParams>,
 ) -> Reply {
-    let blob = node.snapshot(scope, &name)?.blob()?;
+    let blob = node.snapshot(&scope, &name)?.blob()?;
     let request = RestoreRequest {
         unknown_records: params.allow_unknown_records,
         missing_keys: params.allow_missing_keys,
-        ..RestoreRequest::of(scope)
+        ..RestoreRequest::of(of_records(scope)?)
     };
     archive::run(&node, request, Origin::Stored(blob), params.dry_run).await
 }

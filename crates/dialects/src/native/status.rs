@@ -9,7 +9,7 @@ use node::Node;
 use records::Scope;
 use serde_json::json;
 
-use super::params::InScope;
+use super::params::{InScope, of_records};
 use super::render;
 use super::reply::Reply;
 
@@ -60,5 +60,5 @@ pub(super) async fn scopes(State(node): State<Node>) -> Reply {
 }
 
 pub(super) async fn scope(State(node): State<Node>, InScope(scope): InScope) -> Reply {
-    Ok(Json(render::scope(&node, scope)?).into_response())
+    Ok(Json(render::scope(&node, of_records(scope)?)?).into_response())
 }

@@ -5,6 +5,7 @@ mod lifecycle;
 mod machine;
 mod read;
 mod shards;
+mod snapshots;
 mod supervise;
 mod write;
 
@@ -16,6 +17,7 @@ pub use points::query::{Group, Page};
 pub use records::qdrant::AliasChange;
 
 pub use self::read::Collection;
+pub use self::snapshots::{OtherDigest, Packing, PointsCapture, PointsPlan, PointsRestore, Priority};
 pub(crate) use self::{directory::Directory, shards::Shards};
 
 /// What became of an accepted change.

@@ -45,7 +45,10 @@ fn damage(how: &str, content: &mut Content) {
     }
 }
 
-/// Every damage to every file of shards of two kinds.
+/// Of all damages to all files every so many are tried: all would take an hour.
+const STEP: usize = 13;
+
+/// Damages to files of shards of two kinds.
 #[test]
 fn damaged_files_never_take_the_process_along() {
     let mut deaths = Vec::new();
@@ -101,7 +104,7 @@ fn the_child_that_opens() {
     let cases = (0..files.len()).flat_map(|file| DAMAGES.map(|how| (file, how)));
     let keeper = Keeper::new(1);
     say("");
-    for (number, (damaged, how)) in cases.enumerate().skip(begin) {
+    for (number, (damaged, how)) in cases.enumerate().step_by(STEP).filter(|(number, _)| *number >= begin) {
         say(&format!("case {number} {how} {}", files[damaged].0));
         let target = home.join(format!("target-{number}"));
         let staging = Staging::begin(&target).unwrap();

@@ -12,6 +12,7 @@ mod answer;
 mod body;
 mod call;
 mod collections;
+mod compress;
 mod failure;
 mod indexes;
 mod metrics;
@@ -62,7 +63,10 @@ pub fn router(node: Node, keys: Keys) -> Router {
     let (keys, responses, run, began_ms) = (Arc::new(keys), Arc::default(), Uuid::new_v4(), node.now_ms());
     let app = App { node, keys, responses, run, began_ms };
     // The path is tidied before it is routed, and so outside of the router that does it.
-    Router::new().fallback_service(table().into_router(app)).layer(from_fn(tidy))
+    Router::new()
+        .fallback_service(table().into_router(app))
+        .layer(from_fn(tidy))
+        .layer(from_fn(compress::gzip))
 }
 
 /// Every route that has an answer: for tests that must not miss one.

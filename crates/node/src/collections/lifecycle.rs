@@ -29,7 +29,7 @@ impl Node {
         let config = request.into_config(uuid)?;
         self.check_points_disk()?;
         let nodes: Vec<u64> = self.status().members.voters().map(|voter| voter.id.0).collect();
-        let shard = |id| Shard { id, generation: uuid, nodes: nodes.clone() };
+        let shard = |id| Shard { id, generation: uuid, nodes: nodes.clone(), image: None };
         let record = Record {
             name: name.to_owned(),
             uuid,
@@ -194,7 +194,7 @@ fn done(reply: Reply) -> Result<Reply> {
     match reply {
         Reply::Refused(refusal) => {
             let kind = match &refusal {
-                Refusal::Exists(_) => Kind::Conflict,
+                Refusal::Exists(_) | Refusal::NothingToUndo => Kind::Conflict,
                 Refusal::IsAlias(_) => Kind::Invalid,
                 Refusal::NoCollection(_) | Refusal::NoAlias(_) => Kind::NotFound,
                 Refusal::Changed => Kind::Unavailable,

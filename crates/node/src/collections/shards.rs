@@ -356,7 +356,7 @@ pub(crate) struct Wanted {
 }
 
 fn group_name((generation, id): Key) -> String {
-    qdrant::Shard { id, generation, nodes: Vec::new() }.group()
+    qdrant::group(generation, id)
 }
 
 fn unavailable(id: u32, why: &str) -> Error {

@@ -84,7 +84,7 @@ fn collection(name: &str, generation: u128) -> Collection {
 }
 
 fn shard(id: u32, generation: u128) -> Shard {
-    let image = Image { name: Uuid::from_u128(generation), blob: Some(vec![7; 32]), collection: None };
+    let image = Image { name: Uuid::from_u128(generation), blob: Some(vec![7; 32]), member: None };
     Shard { id, generation: Uuid::from_u128(generation), nodes: vec![1], image: Some(image) }
 }
 

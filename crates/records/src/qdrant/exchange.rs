@@ -23,9 +23,9 @@ pub struct Image {
     /// shard had them before the exchange.
     #[serde(default, with = "serde_bytes", skip_serializing_if = "Option::is_none")]
     pub blob: Option<Vec<u8>>,
-    /// The collection's name in an archive that holds several.
+    /// The member that is the collection's archive, in one that holds several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub collection: Option<String>,
+    pub member: Option<String>,
 }
 
 /// What a scope holds.
@@ -98,7 +98,7 @@ impl Content {
     }
 
     /// Its shards.
-    pub fn shards(&self) -> Box<dyn Iterator<Item = &Shard> + '_> {
+    pub fn shards(&self) -> Box<dyn Iterator<Item = &Shard> + Send + '_> {
         match self {
             Content::Storage { collections, .. } => {
                 Box::new(collections.iter().flat_map(|collection| &collection.shards))

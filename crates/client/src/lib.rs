@@ -16,7 +16,7 @@ pub mod native;
 pub mod qdrant;
 
 pub use address::{Address, AddressError};
-pub use digest::Digest;
+pub use digest::{Digest, Hashing};
 pub use error::{Error, Kind, Refusal};
 pub use token::Token;
 pub use transfer::{Capture, Download, Upload};

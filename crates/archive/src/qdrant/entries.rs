@@ -56,7 +56,7 @@ pub enum EntryKind {
 
 /// How an archive has to end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
+pub(super) enum Ending {
     /// With two blocks of zeros, so that a cut is noticed.
     Marked,
     /// With these, or with its last member.
@@ -88,7 +88,7 @@ impl<R: Read> Entries<R> {
         Entries::with_ending(source, limits, Ending::MarkedOrBare)
     }
 
-    fn with_ending(source: R, limits: Limits, ending: Ending) -> Entries<R> {
+    pub(super) fn with_ending(source: R, limits: Limits, ending: Ending) -> Entries<R> {
         let names = HashSet::new();
         Entries { source, limits, ending, offset: 0, remaining: 0, padding: 0, names, total_bytes: 0 }
     }
@@ -156,19 +156,34 @@ impl<R: Read> Entries<R> {
         file: &mut F,
         set_size: impl FnOnce(&mut F, u64) -> io::Result<()>,
     ) -> Result<(), Error> {
-        set_size(file, entry.extents.size())?;
+        set_size(file, entry.extents.size()).map_err(Error::Write)?;
         let mut chunk = vec![0; COPY_BYTES];
         for stretch in entry.extents.data() {
-            file.seek(SeekFrom::Start(stretch.start))?;
+            file.seek(SeekFrom::Start(stretch.start)).map_err(Error::Write)?;
             let mut left = stretch.end - stretch.start;
             while left > 0 {
                 let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
                 self.read_data_exact(&mut chunk[..wanted])?;
-                file.write_all(&chunk[..wanted])?;
+                file.write_all(&chunk[..wanted]).map_err(Error::Write)?;
                 left -= wanted as u64;
             }
         }
         Ok(())
+    }
+
+    /// What is left of the limits.
+    pub(super) fn left(&self) -> Limits {
+        Limits {
+            members: self.limits.members.saturating_sub(self.names.len() as u64),
+            total_bytes: self.limits.total_bytes.saturating_sub(self.total_bytes),
+            ..self.limits
+        }
+    }
+
+    /// Counts what was read out of an archive inside this one as if it were in here.
+    pub(super) fn spend(&mut self, left: Limits) {
+        self.limits.members = left.members.saturating_add(self.names.len() as u64);
+        self.limits.total_bytes = left.total_bytes.saturating_add(self.total_bytes);
     }
 
     /// The inner reader, which stands where the archive ended if [`next`](Self::next) has said so.

@@ -132,6 +132,15 @@ pub(crate) struct QdrantArgs {
     /// A Qdrant server's config.yaml: its keys and addresses are taken over
     #[arg(long, value_name = "FILE")]
     pub(crate) qdrant_config: Option<PathBuf>,
+    /// Restore a collection before anybody is served; may be given several times
+    #[arg(long, value_name = "FILE:COLLECTION", alias = "collection-snapshot")]
+    pub(crate) snapshot: Vec<String>,
+    /// Restore a full snapshot before anybody is served, and no --snapshot then
+    #[arg(long, value_name = "FILE")]
+    pub(crate) storage_snapshot: Option<PathBuf>,
+    /// Let --snapshot and --storage-snapshot replace collections and aliases that exist
+    #[arg(long, short = 'f', alias = "force_snapshot")]
+    pub(crate) force_snapshot: bool,
 }
 
 /// How log lines look.

@@ -152,7 +152,8 @@ fn of_archive(error: &hashicorp::Error) -> Meaning {
 
 fn of_points(error: &qdrant::Error) -> Meaning {
     match error {
-        qdrant::Error::Io(_) => ExitCode::Failed.into(),
+        qdrant::Error::Io(_) | qdrant::Error::Write(_) => ExitCode::Failed.into(),
+        error if error.is_unsupported() => ExitCode::Failed.into(),
         _ => ExitCode::Damaged.into(),
     }
 }

@@ -81,8 +81,8 @@ pub struct ShardContents {
 pub struct SegmentContents {
     /// Its name.
     pub uuid: String,
-    /// Its files, and how large each is, in bytes.
-    pub files: BTreeMap<String, u64>,
+    /// How many files it has.
+    pub files: u64,
     /// Bytes of its files with their holes.
     pub apparent_bytes: u64,
     /// Bytes of its files without their holes.
@@ -91,8 +91,8 @@ pub struct SegmentContents {
     pub version: String,
     /// The number of the last operation that changed it; `None` if none has.
     pub last_operation: Option<u64>,
-    /// What vectors it has and how they are indexed, of `segment.json`.
-    pub config: Value,
+    /// `segment.json`: what vectors it has and how they are indexed.
+    pub state: Vec<u8>,
     /// Points in it, if its ids are kept in one of the known ways.
     pub points: Option<u64>,
 }

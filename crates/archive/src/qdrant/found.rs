@@ -41,9 +41,23 @@ pub(super) struct Shard {
 #[derive(Default)]
 pub(super) struct Segment {
     pub(super) contents: SegmentContents,
+    pub(super) form: Option<Form>,
     pub(super) has_state: bool,
     pub(super) has_version: bool,
     pub(super) points: Points,
+}
+
+/// The ways in which segments were ever packed. One is packed in one way, so that no two members become one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A tar with the files at its top, before 0.11.
+    Ancient,
+    /// A tar with the files below `snapshot/files`.
+    Regular,
+    /// Members below `files`.
+    Streamable,
+    /// Members.
+    Flat,
 }
 
 /// `replica_state.json`.
@@ -57,8 +71,6 @@ pub(super) struct ReplicaState {
 #[derive(Deserialize)]
 pub(super) struct SegmentState {
     pub(super) version: Option<u64>,
-    #[serde(default)]
-    pub(super) config: Value,
 }
 
 /// `config.json` of a full archive.
@@ -90,20 +102,27 @@ impl Shard {
         if self.segments.is_empty() && self.wal.is_empty() {
             return Err(Error::Empty);
         }
-        let mut segments = Vec::with_capacity(self.segments.len());
-        for mut segment in self.segments.into_values() {
-            let missing =
-                |file| Err(Error::Missing(format!("{path}/segments/{}/{file}", segment.contents.uuid)));
-            if !segment.has_state {
-                return missing("segment.json");
-            }
-            if !segment.has_version {
-                return missing("version.info");
-            }
-            segment.contents.points = segment.points.count(&segment.contents);
-            segments.push(segment.contents);
-        }
+        let segments = self.segments.into_values().map(|segment| segment.finish(at));
+        let segments = segments.collect::<Result<Vec<_>, Error>>()?;
         Ok(ShardContents { id: at.shard, segments, wal: self.wal })
+    }
+}
+
+impl Segment {
+    /// An error that names a file that every segment has, if it is not there.
+    pub(super) fn check(&self, at: ShardAt<'_>) -> Result<(), Error> {
+        let missing = match (self.has_state, self.has_version) {
+            (true, true) => return Ok(()),
+            (false, _) => "segment.json",
+            (true, false) => "version.info",
+        };
+        Err(Error::Missing(format!("{at}/segments/{}/{missing}", self.contents.uuid)))
+    }
+
+    fn finish(mut self, at: ShardAt<'_>) -> Result<SegmentContents, Error> {
+        self.check(at)?;
+        self.contents.points = self.points.count();
+        Ok(self.contents)
     }
 }
 

@@ -3,8 +3,6 @@
 //! Ids are kept as `qdrant/qdrant:lib/segment/src/id_tracker/mutable_id_tracker/change.rs` and
 //! `immutable_id_tracker/mappings_storage.rs` write them.
 
-use super::SegmentContents;
-
 /// Points that a segment's files tell of. Nothing of it is trusted: what makes no sense leaves the number unknown.
 #[derive(Debug, Default)]
 pub(super) struct Points {
@@ -72,33 +70,23 @@ impl Probe {
 }
 
 impl Points {
-    /// A file that was read to its end.
-    pub(super) fn add(&mut self, probe: &Probe) {
+    /// A file of the segment, and what its probe has seen of it, if there is one.
+    pub(super) fn add(&mut self, path: &str, probe: Option<&Probe>) {
         match probe {
-            Probe::Listed { number, filled: 8 } => self.listed = Some(u64::from_le_bytes(*number)),
-            Probe::Deleted(bits) => self.deleted = *bits,
-            Probe::Changed { balance, is_damaged: false, .. } => self.changed = Some(*balance),
-            _ => self.is_unknown = true,
+            Some(Probe::Listed { number, filled: 8 }) => self.listed = Some(u64::from_le_bytes(*number)),
+            Some(Probe::Deleted(bits)) => self.deleted = *bits,
+            Some(Probe::Changed { balance, is_damaged: false, .. }) => self.changed = Some(*balance),
+            Some(_) => self.is_unknown = true,
+            // Ids that are kept in another way.
+            None if path.contains('/') || !path.contains("id_tracker") => {}
+            None => self.is_unknown |= !path.ends_with("id_tracker.versions"),
         }
     }
 
-    /// How many there are. A segment without any list of ids has none, unless it keeps them in a way of its own.
-    pub(super) fn count(&self, segment: &SegmentContents) -> Option<u64> {
-        let is_known = |path: &str| {
-            matches!(
-                path,
-                "id_tracker.mappings"
-                    | "id_tracker.deleted"
-                    | "id_tracker.versions"
-                    | "mutable_id_tracker.mappings"
-                    | "mutable_id_tracker.versions"
-            )
-        };
-        let of_ids = |path: &&String| !path.contains('/') && path.contains("id_tracker");
-        if self.is_unknown || segment.files.keys().filter(of_ids).any(|path| !is_known(path)) {
-            return None;
-        }
+    /// How many there are. A segment without any list of ids has none.
+    pub(super) fn count(&self) -> Option<u64> {
         match (self.listed, self.changed) {
+            _ if self.is_unknown => None,
             (Some(listed), None) => listed.checked_sub(self.deleted),
             (None, Some(changed)) => u64::try_from(changed).ok(),
             (None, None) => Some(0),

@@ -4,13 +4,18 @@
 use std::io::{self, BufReader, Read, Seek, Write};
 
 use super::entries::Ending;
-use super::found::{Root, Segment, SegmentState, Shard};
+use super::found::{Form, Root, Segment, SegmentState, Shard};
 use super::probe::Probe;
 use super::sums::Hashing;
 use super::{Contents, Document, Entries, Entry, EntryKind, Error, Limits, Part, Place, ShardAt, Wal};
 
-/// No JSON in an archive is larger.
+/// All JSON about collections and shards together, and that of all segments, which is kept as it is.
 const JSON_BYTES_MAX: u64 = 16 << 20;
+const STATE_BYTES_MAX: u64 = 64 << 20;
+/// No `segment.json` is larger.
+const SEGMENT_STATE_BYTES_MAX: u64 = 1 << 20;
+/// No file of hashes, and none of those whose content is passed over, is larger.
+const SMALL_BYTES_MAX: u64 = 64 << 20;
 /// No version is longer.
 const VERSION_BYTES_MAX: u64 = 64;
 const BUFFER_BYTES: usize = 128 << 10;
@@ -43,7 +48,12 @@ pub fn unpack<R: Read, S: Sink>(mut archive: R, limits: Limits, sink: &mut S) ->
     let archive: &mut dyn Read = &mut archive;
     let mut entries = Entries::new(BufReader::with_capacity(BUFFER_BYTES, archive), limits);
     let mut root = Root { hashing: Some(Hashing::start()?), ..Root::default() };
-    Unpacker { sink, chunk: vec![0; BUFFER_BYTES] }.members(&mut entries, &mut root, None)?;
+    let chunk = vec![0; BUFFER_BYTES];
+    Unpacker { sink, chunk, json_left: JSON_BYTES_MAX, states_left: STATE_BYTES_MAX }.members(
+        &mut entries,
+        &mut root,
+        None,
+    )?;
     root.finish()
 }
 
@@ -58,6 +68,8 @@ type Members<'a> = Entries<BufReader<&'a mut dyn Read>>;
 struct Unpacker<'s, S> {
     sink: &'s mut S,
     chunk: Vec<u8>,
+    json_left: u64,
+    states_left: u64,
 }
 
 impl<S: Sink> Unpacker<'_, S> {
@@ -90,10 +102,10 @@ impl<S: Sink> Unpacker<'_, S> {
             let mut member = Member { entries, entry: &entry, hashing };
             match place {
                 Place::VersionInfo => root.version = Some(member.version()?),
-                Place::Config => root.config = Some(member.document()?),
-                Place::ShardKeyMapping => root.shard_keys = Some(member.document()?),
-                Place::PayloadIndex => root.schema = Some(member.document()?),
-                Place::Sums => root.sums = Some(member.small(JSON_BYTES_MAX)?),
+                Place::Config => root.config = Some(member.document(&mut self.json_left)?),
+                Place::ShardKeyMapping => root.shard_keys = Some(member.document(&mut self.json_left)?),
+                Place::PayloadIndex => root.schema = Some(member.document(&mut self.json_left)?),
+                Place::Sums => root.sums = Some(member.small(SMALL_BYTES_MAX)?),
                 Place::Collection(_) if collection.is_some() => return Err(unknown()),
                 Place::Collection(name) => {
                     let found = root.collections.entry(name.to_owned()).or_default();
@@ -118,15 +130,15 @@ impl<S: Sink> Unpacker<'_, S> {
     ) -> Result<(), Error> {
         match part {
             Some(Part::ShardConfig) => {
-                member.document()?;
+                member.document(&mut self.json_left)?;
                 shard.has_config = true;
             }
             Some(Part::ReplicaState) => {
-                let state = member.document()?.value;
+                let state = member.document(&mut self.json_left)?.value;
                 shard.state = Some(serde_json::from_value(state).map_err(|error| member.fault(&error))?);
             }
             Some(Part::Bookkeeping) => {
-                member.small(JSON_BYTES_MAX)?;
+                member.small(SMALL_BYTES_MAX)?;
             }
             Some(Part::Wal(wal)) => {
                 let bytes = member.entry.extents.size();
@@ -140,9 +152,12 @@ impl<S: Sink> Unpacker<'_, S> {
                 }
                 let segment = shard.segment(uuid);
                 member.nested(Ending::MarkedOrBare, |entries| self.segment(entries, at, segment))?;
+                segment.check(at)?;
             }
             Some(Part::SegmentFile { segment, path }) => {
-                self.segment_file(member, at, shard.segment(segment), path)?;
+                let is_flat = !member.entry.name.ends_with(&format!("{segment}/files/{path}"));
+                let form = if is_flat { Form::Flat } else { Form::Streamable };
+                self.segment_file(member, at, shard.segment(segment), form, path)?;
             }
             None | Some(Part::Directory | Part::SegmentDirectory(_)) => {
                 return Err(Error::Unknown(member.entry.name.clone()));
@@ -151,7 +166,7 @@ impl<S: Sink> Unpacker<'_, S> {
         Ok(())
     }
 
-    /// A segment packed into a tar of its own: the files under `snapshot/files`, or, before 0.11, at its top.
+    /// A segment packed into a tar of its own.
     fn segment(
         &mut self,
         entries: &mut Members<'_>,
@@ -159,25 +174,18 @@ impl<S: Sink> Unpacker<'_, S> {
         segment: &mut Segment,
     ) -> Result<(), Error> {
         while let Some(entry) = entries.next()? {
-            let path = match entry.name.strip_prefix("snapshot") {
-                Some("") if entry.kind == EntryKind::Directory => continue,
-                Some(rest) if rest.starts_with('/') => match rest[1..].split_once('/') {
-                    Some(("files", path)) => path,
-                    None if entry.kind == EntryKind::Directory && rest == "/files" => continue,
-                    _ if is_rocksdb(&rest[1..]) => {
-                        return Err(Error::RocksDb(segment.contents.uuid.clone()));
-                    }
-                    _ => return Err(Error::Unknown(entry.name)),
-                },
-                _ => &entry.name,
+            let (form, path) = match entry.name.strip_prefix("snapshot/") {
+                _ if entry.kind == EntryKind::Directory => continue,
+                None => (Form::Ancient, entry.name.as_str()),
+                Some(path) => (Form::Regular, path),
             };
-            if is_rocksdb(path) {
-                return Err(Error::RocksDb(segment.contents.uuid.clone()));
-            }
-            if entry.kind == EntryKind::File {
-                let member = Member { entries, entry: &entry, hashing: None };
-                self.segment_file(member, at, segment, path)?;
-            }
+            let path = match path.strip_prefix("files/") {
+                Some(path) if form == Form::Regular => path,
+                None if form == Form::Regular && !is_rocksdb(path) => return Err(Error::Unknown(entry.name)),
+                _ => path,
+            };
+            let member = Member { entries, entry: &entry, hashing: None };
+            self.segment_file(member, at, segment, form, path)?;
         }
         Ok(())
     }
@@ -187,50 +195,47 @@ impl<S: Sink> Unpacker<'_, S> {
         mut member: Member<'_, '_>,
         at: ShardAt<'_>,
         segment: &mut Segment,
+        form: Form,
         path: &str,
     ) -> Result<(), Error> {
-        let name = &member.entry.name;
         let uuid = &segment.contents.uuid;
-        let mut depth = 0;
-        for part in path.split('/') {
-            depth += 1;
-            if depth > DEPTH_MAX || part.len() > PART_BYTES_MAX {
-                return Err(Error::Name(name.clone()));
-            }
+        if path.split('/').count() > DEPTH_MAX || path.split('/').any(|part| part.len() > PART_BYTES_MAX) {
+            return Err(Error::Name(member.entry.name.clone()));
+        }
+        if is_rocksdb(path) {
+            return Err(Error::RocksDb(uuid.clone()));
+        }
+        if *segment.form.get_or_insert(form) != form {
+            return Err(member.fault(&"the other files of its segment are packed in another way"));
         }
         if path == "segment_manifest.json" {
             return Err(Error::Partial(uuid.clone()));
-        }
-        if segment.contents.files.contains_key(path) {
-            return Err(Error::Twice(name.clone()));
         }
         let (bytes, stored) = (member.entry.extents.size(), member.entry.extents.stored_bytes());
         let mut file = self.sink.segment_file(at, uuid, path, bytes).map_err(Error::Write)?;
         match path {
             "segment.json" => {
-                let document = member.document()?;
+                let bytes = member.small(SEGMENT_STATE_BYTES_MAX.min(self.states_left))?;
+                self.states_left -= bytes.len() as u64;
                 let state: SegmentState =
-                    serde_json::from_value(document.value).map_err(|error| member.fault(&error))?;
+                    serde_json::from_slice(&bytes).map_err(|error| member.fault(&error))?;
+                file.write_all(&bytes).map_err(Error::Write)?;
                 segment.contents.last_operation = state.version;
-                segment.contents.config = state.config;
+                segment.contents.state = bytes;
                 segment.has_state = true;
-                file.write_all(&document.bytes).map_err(Error::Write)?;
             }
             "version.info" => {
                 segment.contents.version = member.version()?;
                 segment.has_version = true;
                 file.write_all(segment.contents.version.as_bytes()).map_err(Error::Write)?;
             }
-            _ => match Probe::of(path) {
-                Some(probe) => {
-                    let mut probed = Probed { file, probe };
-                    member.store(&mut probed, &mut self.chunk)?;
-                    segment.points.add(&probed.probe);
-                }
-                None => member.store(&mut file, &mut self.chunk)?,
-            },
+            _ => {
+                let mut probed = Probed { file, probe: Probe::of(path) };
+                member.store(&mut probed, &mut self.chunk)?;
+                segment.points.add(path, probed.probe.as_ref());
+            }
         }
-        segment.contents.files.insert(path.to_owned(), bytes);
+        segment.contents.files += 1;
         segment.contents.apparent_bytes += bytes;
         segment.contents.stored_bytes += stored;
         Ok(())
@@ -256,8 +261,10 @@ impl<'r> Member<'_, 'r> {
         Ok(bytes)
     }
 
-    fn document(&mut self) -> Result<Document, Error> {
-        let bytes = self.small(JSON_BYTES_MAX)?;
+    /// All of it as JSON, of which so much is left to be had.
+    fn document(&mut self, left: &mut u64) -> Result<Document, Error> {
+        let bytes = self.small(*left)?;
+        *left -= bytes.len() as u64;
         let value = serde_json::from_slice(&bytes).map_err(|error| self.fault(&error))?;
         Ok(Document { bytes, value })
     }
@@ -289,6 +296,11 @@ impl<'r> Member<'_, 'r> {
         ending: Ending,
         read: impl FnOnce(&mut Members<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        let stored = self.entry.extents.stored_bytes();
+        if self.entry.extents.size() / 2 > stored {
+            // Its holes could be read as large files, which nobody has sent.
+            return Err(self.fault(&"it is an archive and mostly holes"));
+        }
         let limits = self.entries.left();
         let content = self.entries.content(self.entry);
         let mut hashed = Hashed { content, hashing: self.hashing.as_deref_mut() };
@@ -338,13 +350,15 @@ impl<C: Read> Read for Hashed<'_, C> {
 /// A file, and what it tells while it is written.
 struct Probed<F> {
     file: F,
-    probe: Probe,
+    probe: Option<Probe>,
 }
 
 impl<F: Write> Write for Probed<F> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
-        self.probe.feed(&bytes[..written]);
+        if let Some(probe) = &mut self.probe {
+            probe.feed(&bytes[..written]);
+        }
         Ok(written)
     }
 

@@ -68,7 +68,7 @@ async fn requests_that_cannot_be_meant() {
     let most = QueryPointsBuilder::new("c").query(vec![1.0; 4]).limit(u64::MAX);
     assert_eq!(client.query(most).await.unwrap().result.len(), 1);
     assert_eq!(client.scroll(ScrollPointsBuilder::new("c").limit(u32::MAX)).await.unwrap().result.len(), 1);
-    server.node.shutdown().await;
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -86,7 +86,7 @@ async fn what_is_not_served_says_so() {
     let keyed =
         UpsertPointsBuilder::new("c", vec![point(1, vec![1.0; 4])]).shard_key_selector("berlin".to_owned());
     assert_eq!(refusal(client.upsert_points(keyed).await), says(Unserved::ShardKeys));
-    server.node.shutdown().await;
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,5 +116,5 @@ async fn keys_open_services() {
     assert_eq!(refusal(reader.create_field_index(index).await), denied);
     assert_eq!(refusal(reader.create_snapshot("c").await), denied);
     assert!(reader.collection_exists(CollectionExistsRequest { collection_name: "c".into() }).await.unwrap());
-    server.node.shutdown().await;
+    server.stop().await;
 }

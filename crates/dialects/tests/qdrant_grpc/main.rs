@@ -7,3 +7,4 @@ mod queries;
 mod refusals;
 mod round;
 mod server;
+mod snapshots;

@@ -77,10 +77,6 @@ async fn what_is_not_served_says_so() {
     let client = server.client();
     make(&client).await;
     let says = |what: Unserved| (Code::Unimplemented, what.sentence().to_owned());
-    assert_eq!(refusal(client.create_snapshot("c").await), says(Unserved::Snapshots));
-    assert_eq!(refusal(client.list_snapshots("c").await), says(Unserved::Snapshots));
-    assert_eq!(refusal(client.create_full_snapshot().await), says(Unserved::Snapshots));
-    assert_eq!(refusal(client.list_full_snapshots().await), says(Unserved::Snapshots));
     let matrix = proto::SearchMatrixPointsBuilder::new("c");
     assert_eq!(refusal(client.search_matrix_pairs(matrix.clone()).await), says(Unserved::Matrix));
     assert_eq!(refusal(client.search_matrix_offsets(matrix).await), says(Unserved::Matrix));

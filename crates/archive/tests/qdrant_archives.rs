@@ -1,0 +1,134 @@
+//! Whole archives: genuine ones are read to the last number that is known of them, and ours come back as they were
+//! described.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::ops::Range;
+
+use archive::qdrant::{Contents, Extents, Kind, Limits, Packing, Sums, verify};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use support::points::Files;
+
+/// A genuine archive, and what is known of it.
+fn genuine(name: &str) -> Option<(Contents, Value)> {
+    let tar = support::fixture(&format!("qdrant/{name}.snapshot"))?;
+    let expected: Value = serde_json::from_slice(&support::fixture("qdrant/expected.json")?).unwrap();
+    let contents = verify(&tar[..], Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    Some((contents, expected[format!("{name}.snapshot")].clone()))
+}
+
+/// Files of segments: long names, holes and none.
+fn files() -> impl Strategy<Value = Vec<(String, Extents)>> {
+    let stretches = prop::collection::vec((0u64..3000, 0u64..2000), 0..30);
+    let extents = (0u64..50_000, stretches).prop_map(|(size, stretches)| {
+        let mut at = 0;
+        let ascending = stretches.into_iter().map(|(gap, length)| -> Range<u64> {
+            let start = at + gap;
+            at = start + length;
+            start..at
+        });
+        Extents::new(size, ascending.collect::<Vec<_>>())
+    });
+    prop::collection::vec((1usize..250, extents), 0..4).prop_map(|files| {
+        let name = |(at, (length, extents)): (usize, (usize, Extents))| {
+            (format!("payload_index/{at}/{}", "n".repeat(length)), extents)
+        };
+        files.into_iter().enumerate().map(name).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn what_was_packed_comes_out_again(files in files(), shards in 1u32..4) {
+        let (packed, archive) = Files::of_collection(shards, &files);
+        let (contents, found) = Files::read(&archive, Limits::default()).unwrap();
+        prop_assert!(found == packed);
+        prop_assert_eq!((contents.kind, contents.sums), (Kind::Collection, Sums::Checked));
+        let collection = &contents.collections[0];
+        prop_assert_eq!(collection.shards.len(), shards as usize);
+        for shard in &collection.shards {
+            prop_assert_eq!(shard.first_operation(), 100);
+        }
+
+        for packing in [Packing::Regular, Packing::Streamable] {
+            let (packed, archive) = Files::of_shard(packing, &files);
+            let (contents, found) = Files::read(&archive, Limits::default()).unwrap();
+            prop_assert!(found == packed);
+            let sums = if packing == Packing::Regular { Sums::Checked } else { Sums::Absent };
+            prop_assert_eq!((contents.kind, contents.sums), (Kind::Shard, sums));
+        }
+
+        let (packed, archive) = Files::of_all(&files);
+        let (contents, found) = Files::read(&archive, Limits::default()).unwrap();
+        prop_assert!(found == packed);
+        prop_assert_eq!((contents.kind, contents.sums), (Kind::Full, Sums::Checked));
+        let names: Vec<_> = contents.collections.iter().filter_map(|found| found.name.as_deref()).collect();
+        prop_assert_eq!(names, ["a", "b"]);
+        prop_assert_eq!(contents.aliases["current"].as_str(), "a");
+    }
+}
+
+/// The order in which something is described does not show.
+#[test]
+fn equal_contents_give_equal_bytes() {
+    let mut files = vec![("b".to_owned(), Extents::dense(10)), ("a".to_owned(), Extents::dense(20))];
+    let there = Files::of_all(&files).1;
+    files.reverse();
+    assert!(Files::of_all(&files).1 == there);
+}
+
+#[test]
+fn genuine_archives_of_collections_are_read_whole() {
+    for name in ["plain8", "named", "sparse", "two_shards", "indexed8"] {
+        let Some((contents, expected)) = genuine(name) else { return };
+        assert_eq!((contents.kind, contents.sums), (Kind::Collection, Sums::Absent), "{name}");
+        let collection = &contents.collections[0];
+        assert_eq!((&collection.name, &collection.version), (&None, &Some("0.4.2".into())), "{name}");
+        let points: Option<u64> = collection.shards.iter().map(|shard| shard.points()).sum();
+        assert_eq!(points, expected["points_count"].as_u64(), "{name}");
+        assert_eq!(json!(collection.segments().count()), expected["segments_count"], "{name}");
+
+        let mut config = collection.config.clone().unwrap().value;
+        // Told by no API.
+        config.as_object_mut().unwrap().remove("uuid");
+        assert_eq!(config, expected["config"], "{name}");
+        let schema = collection.schema.clone().unwrap().value;
+        let fields = |schema: &Value| -> Vec<String> {
+            let mut fields: Vec<_> = schema.as_object().unwrap().keys().cloned().collect();
+            fields.sort();
+            fields
+        };
+        assert_eq!(fields(&schema["schema"]), fields(&expected["payload_schema"]), "{name}");
+    }
+}
+
+#[test]
+fn the_genuine_archive_of_a_shard_is_read_whole() {
+    let Some((contents, expected)) = genuine("plain8-shard0") else { return };
+    assert_eq!((contents.kind, contents.sums), (Kind::Shard, Sums::Absent));
+    let [collection] = &contents.collections[..] else { panic!("{contents:?}") };
+    assert_eq!((&collection.config, &collection.schema), (&None, &None));
+    let [shard] = &collection.shards[..] else { panic!("{collection:?}") };
+    assert_eq!((shard.id, shard.points()), (None, expected["points_count"].as_u64()));
+    assert_eq!(shard.first_operation(), 27);
+}
+
+#[test]
+fn the_genuine_archive_of_everything_is_read_whole() {
+    let Some((contents, _)) = genuine("full-storage") else { return };
+    assert_eq!((contents.kind, contents.sums), (Kind::Full, Sums::Absent));
+    let points = |shard: &archive::qdrant::ShardContents| shard.points().unwrap();
+    let found: Vec<(&str, Vec<u64>)> = contents
+        .collections
+        .iter()
+        .map(|found| (found.name.as_deref().unwrap(), found.shards.iter().map(points).collect()))
+        .collect();
+    assert_eq!(found, [("tiny", vec![50]), ("two_shards", vec![315, 285])]);
+    let aliases: Vec<(&str, &str)> =
+        contents.aliases.iter().map(|(alias, name)| (alias.as_str(), name.as_str())).collect();
+    assert_eq!(aliases, [("current", "tiny"), ("prod-alias", "two_shards")]);
+}

@@ -67,7 +67,10 @@ pub(crate) fn measure(options: &Options, dir: &Path, size: Size) -> anyhow::Resu
     tell("memory and disk");
     let process = place.server.id();
     let mut name = String::new();
-    let creating = peak::watch(process, data_dir, || Ok(name = place.create()?))?;
+    let creating = peak::watch(process, data_dir, || {
+        name = place.create()?;
+        Ok(())
+    })?;
     let recovering = peak::watch(process, data_dir, || place.recover(&name))?;
     place.delete(&name)?;
 

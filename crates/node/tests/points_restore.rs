@@ -236,7 +236,10 @@ async fn snapshots_are_stored_listed_and_survive_their_collection() {
     assert_eq!(one.records, 50);
     let full = create("qdrant").await.unwrap();
     let shard = create("qdrant/a/0").await.unwrap();
-    assert!(full.name.starts_with("full-snapshot-") && shard.name.starts_with("a-shard-0-"), "{full:?} {shard:?}");
+    assert!(
+        full.name.starts_with("full-snapshot-") && shard.name.starts_with("a-shard-0-"),
+        "{full:?} {shard:?}"
+    );
     assert_eq!(create("qdrant/none").await.unwrap_err().kind(), Kind::NotFound);
     assert_eq!(create("qdrant/a/2").await.unwrap_err().kind(), Kind::NotFound);
     node.delete_collection("a").await.unwrap();

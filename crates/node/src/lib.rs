@@ -50,7 +50,7 @@ pub use peers::{NoPeers, Peers};
 #[cfg(feature = "qdrant")]
 pub use points;
 pub use records::consul::acl::DefaultPolicy;
-pub use restore::{Body, Origin, Plan, RestoreRequest, Restored, Undone, Verified, body_of};
+pub use restore::{Body, Origin, Plan, RestoreRequest, Restored, Undone, Verified, body_of, body_of_file};
 pub use save::{Capture, Consistency, Freshness};
 #[cfg(feature = "qdrant")]
 pub use scope::PointsScope;

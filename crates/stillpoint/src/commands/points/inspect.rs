@@ -80,7 +80,8 @@ fn write_collection(text: &mut String, collection: &CollectionContents) -> std::
         write!(text, "\n{}", table(&rows))?;
     }
 
-    let mut rows = vec![row(["Shard", "Segments", "Points", "Bytes allocated", "Bytes apparent", "Next operation"])];
+    let mut rows =
+        vec![row(["Shard", "Segments", "Points", "Bytes allocated", "Bytes apparent", "Next operation"])];
     rows.extend(collection.shards.iter().map(|shard| {
         let bytes = |of: fn(&SegmentContents) -> u64| shard.segments.iter().map(of).sum::<u64>().to_string();
         row([
@@ -94,8 +95,16 @@ fn write_collection(text: &mut String, collection: &CollectionContents) -> std::
     }));
     write!(text, "\n{}", table(&rows))?;
 
-    let mut rows =
-        vec![row(["Segment", "Shard", "Version", "Points", "Files", "Bytes allocated", "Bytes apparent", "Indexes"])];
+    let mut rows = vec![row([
+        "Segment",
+        "Shard",
+        "Version",
+        "Points",
+        "Files",
+        "Bytes allocated",
+        "Bytes apparent",
+        "Indexes",
+    ])];
     for shard in &collection.shards {
         rows.extend(shard.segments.iter().map(|segment| {
             row([

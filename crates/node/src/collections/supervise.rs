@@ -60,8 +60,7 @@ impl Node {
         let mut needed = directory.kept();
         needed.extend(directory.wanted(self.id()).into_keys());
         let node = self.clone();
-        let may_happen =
-            move |image| node.task(image).map_or(true, |task| task.state == TaskState::Running);
+        let may_happen = move |image| node.task(image).map_or(true, |task| task.state == TaskState::Running);
         self.shards().remove_leftovers(&needed, may_happen).await
     }
 

@@ -62,7 +62,8 @@ impl Node {
             Content::Collection { name: own, .. } => own == name,
             Content::Shard { collection, shard } => collection == name && shard.id == key.1,
         };
-        let all = directory.collections.iter().flat_map(|(name, found)| found.keys().map(move |key| (name, key)));
+        let all =
+            directory.collections.iter().flat_map(|(name, found)| found.keys().map(move |key| (name, key)));
         let keys = all.filter(|(name, key)| is_replaced(name, *key));
         keys.filter_map(|(_, key)| self.shards().look(key).ok().flatten()).collect()
     }

@@ -176,6 +176,7 @@ impl Node {
                     Origin::Stored(blob) => blob,
                 };
                 OtherDigest::check(request.sha256, blob.digest)?;
+                self.check_disk(blob.bytes)?;
                 running.step(Step::Verify, Some(blob.bytes))?;
                 let (file, _) = self.blobs().open_blob(blob.digest)?;
                 let progress = Arc::clone(running);

@@ -274,9 +274,9 @@ fn decode(bytes: &Bytes) -> Result<Snapshot> {
 }
 
 /// A blob being written whose bytes count as progress.
-struct Watched {
-    incoming: Incoming,
-    running: Arc<Running>,
+pub(crate) struct Watched {
+    pub(crate) incoming: Incoming,
+    pub(crate) running: Arc<Running>,
 }
 
 impl Write for Watched {

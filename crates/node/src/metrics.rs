@@ -42,6 +42,14 @@ pub(crate) struct ScopeLabels {
     pub(crate) scope: &'static str,
 }
 
+/// Why writers were held.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriterHoldLabels {
+    scope: &'static str,
+    /// `capture` or `exchange`.
+    reason: &'static str,
+}
+
 /// Durations by some labels.
 type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -55,6 +63,7 @@ pub struct Metrics {
     task_durations: Durations<EndedTaskLabels>,
     task_bytes: Family<EndedTaskLabels, Counter>,
     hold_durations: Durations<ScopeLabels>,
+    writer_hold_durations: Durations<WriterHoldLabels>,
     captures: Mutex<Captures>,
     began: Instant,
 }
@@ -81,6 +90,7 @@ impl Default for Metrics {
             task_durations: Family::new_with_constructor(durations),
             task_bytes: Family::default(),
             hold_durations: Family::new_with_constructor(durations),
+            writer_hold_durations: Family::new_with_constructor(durations),
             captures: Mutex::default(),
             began: Instant::now(),
         }
@@ -106,6 +116,14 @@ impl Metrics {
         let since = (Instant::now(), captures.taken);
         captures.held.entry(product).or_default().insert(since);
         Hold { metrics: Arc::clone(self), product, since }
+    }
+
+    /// Measures how long the writers of points are held, until the answer is dropped.
+    #[cfg(feature = "qdrant")]
+    pub(crate) fn hold_writers(&self, reason: &'static str) -> WriterHold {
+        let labels = WriterHoldLabels { scope: "qdrant", reason };
+        let histogram = self.writer_hold_durations.get_or_create(&labels).clone();
+        WriterHold { histogram, since: Instant::now() }
     }
 
     /// Notes that an archive of `product` has reached its reader completely.
@@ -175,6 +193,12 @@ impl Metrics {
             Unit::Seconds,
             self.hold_durations.clone(),
         );
+        registry.register_with_unit(
+            "writer_hold",
+            "How long writers of points were held for one cut, or for an exchange",
+            Unit::Seconds,
+            self.writer_hold_durations.clone(),
+        );
     }
 
     fn captures(&self) -> MutexGuard<'_, Captures> {
@@ -203,6 +227,20 @@ impl Drop for Hold {
         }
         let labels = ScopeLabels { scope: self.product };
         self.metrics.hold_durations.get_or_create(&labels).observe(self.since.0.elapsed().as_secs_f64());
+    }
+}
+
+/// Writers that are held. Dropping it ends that.
+#[cfg(feature = "qdrant")]
+pub(crate) struct WriterHold {
+    histogram: Histogram,
+    since: Instant,
+}
+
+#[cfg(feature = "qdrant")]
+impl Drop for WriterHold {
+    fn drop(&mut self) {
+        self.histogram.observe(self.since.elapsed().as_secs_f64());
     }
 }
 

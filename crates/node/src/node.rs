@@ -151,7 +151,8 @@ impl Node {
         #[cfg(feature = "qdrant")]
         let shards = {
             let network = Arc::clone(&parts.network);
-            Shards::new(data_dir.path(), NodeId(identity.id), parts.seed, &parts.timing, network)
+            let (id, stager) = (NodeId(identity.id), Arc::clone(&stager));
+            Shards::new(data_dir.path(), id, parts.seed, &parts.timing, network, stager)
         };
         let setup = Setup {
             node: NodeId(identity.id),

@@ -16,6 +16,9 @@ pub use cpu::check_cpu;
 pub use error::{Error, Kind, Result};
 pub use operation::Operation;
 pub use qdrant_edge as engine;
-pub use shard::{Applied, Capture, Entry, FREE_BYTES_MIN, Keeper, Options, Position, Reply, Shard, Status};
+pub use shard::{
+    Applied, Capture, Entry, FREE_BYTES_MIN, Keeper, Options, Position, Reply, SegmentFile, SegmentFiles,
+    Shard, Staged, Staging, Status,
+};
 pub use split::Ring;
 pub use update::{Selector, Update};

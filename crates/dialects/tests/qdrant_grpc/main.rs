@@ -6,3 +6,4 @@ mod model;
 mod refusals;
 mod round;
 mod server;
+mod snapshots;

@@ -1,6 +1,6 @@
 //! The shards that this node holds: opened and closed as the control state says, led where the control group is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,9 @@ use uuid::Uuid;
 
 use super::directory::Described;
 use super::machine::ShardMachine;
+use super::snapshots::{StagingDirs, restage};
 use crate::error::{self, Error, Kind, Result, blocking};
+use crate::stager::Stager;
 
 /// How long a request waits for a shard that is being opened or has no leader.
 pub(crate) const READY: Duration = Duration::from_secs(10);
@@ -43,7 +45,7 @@ pub(crate) struct Hosted {
     pub(crate) group: Group<ShardMachine>,
     machine: Arc<ShardMachine>,
     /// Held shared by what changes points by id, alone by what looks at them first.
-    pub(crate) gate: RwLock<()>,
+    pub(crate) gate: Arc<RwLock<()>>,
     /// The entry up to which the log is being cut.
     cutting: Mutex<Option<u64>>,
     /// The revision of the collection whose settings it has.
@@ -90,6 +92,13 @@ pub(crate) struct Shards {
     timing: Timing,
     network: Arc<dyn Network>,
     keeper: Keeper,
+    stager: Arc<Stager>,
+    /// Held shared by whoever changes collections, aliases or indexes; alone by who captures or exchanges them.
+    pub(crate) gate: RwLock<()>,
+    /// Shards whose files are read by captures, and how many.
+    pins: Arc<Mutex<HashMap<Key, usize>>>,
+    /// Directories that are being staged, which no sweep may take.
+    staging: StagingDirs,
     slots: Mutex<HashMap<Key, Slot>>,
     /// Raised after each change of `slots`.
     changes: watch::Sender<u64>,
@@ -104,6 +113,7 @@ impl Shards {
         seed: u64,
         timing: &Timing,
         network: Arc<dyn Network>,
+        stager: Arc<Stager>,
     ) -> Shards {
         let timing = Timing { snapshot_after: LOG_ENTRIES, keep: LOG_ENTRIES_KEPT, ..timing.clone() };
         Shards {
@@ -114,6 +124,10 @@ impl Shards {
             timing,
             network,
             keeper: Keeper::new(0),
+            stager,
+            gate: RwLock::default(),
+            pins: Arc::default(),
+            staging: StagingDirs::default(),
             slots: Mutex::default(),
             changes: watch::Sender::new(0),
             supervisor: Mutex::default(),
@@ -173,13 +187,32 @@ impl Shards {
         self.look((generation.parse().ok()?, id.parse().ok()?)).ok().flatten()
     }
 
-    /// Opens what is wanted here and not open, closes what is not wanted, and passes settings on. What failed
-    /// is tried again only if `again`.
-    pub(crate) async fn reconcile(&self, wanted: &BTreeMap<Key, Wanted>, members: &[Member], again: bool) {
+    /// Where generations lie.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Directories that are being staged.
+    pub(crate) fn staging(&self) -> &StagingDirs {
+        &self.staging
+    }
+
+    /// Opens what is wanted here and not open, closes what is not wanted, and passes settings on. Files of what
+    /// is neither wanted nor `kept` go. What failed is tried again only if `again`.
+    pub(crate) async fn reconcile(
+        &self,
+        wanted: &BTreeMap<Key, Wanted>,
+        kept: &BTreeSet<Key>,
+        members: &[Member],
+        again: bool,
+    ) {
         let unwanted: Vec<Key> =
             self.slots().keys().filter(|key| !wanted.contains_key(key)).copied().collect();
         for key in unwanted {
-            self.drop_shard(key).await;
+            match kept.contains(&key) {
+                true => self.close(key).await,
+                false => self.drop_shard(key).await,
+            }
         }
         let mut opening = FuturesUnordered::new();
         for (key, shard) in wanted {
@@ -225,6 +258,12 @@ impl Shards {
             ),
             keeper: self.keeper.clone(),
         };
+        // What was born from an archive never begins empty, however this node came to lack it.
+        if let Some(image) = wanted.image.clone().filter(|_| !Shard::is_in(&options.dir)) {
+            let (stager, points, config) = (self.stager.clone(), self.dir.clone(), options.config.clone());
+            let _staging = self.staging.add([key.0]);
+            blocking(move || restage(&stager, &points, key, &image, config)).await?;
+        }
         let (log, shard) = blocking(move || open_files(&dir, options)).await?;
         let machine = Arc::new(ShardMachine::new(Arc::clone(&shard)));
         let setup = Setup {
@@ -249,7 +288,7 @@ impl Shards {
         Ok(Hosted {
             group,
             machine,
-            gate: RwLock::default(),
+            gate: Arc::default(),
             cutting: Mutex::default(),
             revision: Mutex::new(wanted.collection.record.revision),
             compared: AtomicBool::new(false),
@@ -259,6 +298,9 @@ impl Shards {
     /// Closes a shard and removes its files.
     async fn drop_shard(&self, key: Key) {
         self.close(key).await;
+        if self.is_pinned(key) {
+            return;
+        }
         let dir = self.dir_of(key);
         let removed = blocking(move || {
             remove(&dir)?;
@@ -282,20 +324,44 @@ impl Shards {
         }
     }
 
-    /// Removes what no shard of `wanted` needs. Only sound once this node has applied all that its log held at
-    /// start: a power cut may have taken a suffix from the control state, and with it a collection.
-    pub(crate) async fn remove_leftovers(&self, wanted: &BTreeMap<Key, Wanted>) -> Result<()> {
-        let dir = self.dir.clone();
-        let wanted: Vec<PathBuf> = wanted.keys().map(|key| self.dir_of(*key)).collect();
+    /// Keeps the files of a shard until the answer is dropped.
+    pub(crate) fn pin(&self, key: Key) -> Pin {
+        *self.pins.lock().expect("no panic while held").entry(key).or_default() += 1;
+        Pin { pins: Arc::clone(&self.pins), key }
+    }
+
+    fn is_pinned(&self, key: Key) -> bool {
+        self.pins.lock().expect("no panic while held").contains_key(&key)
+    }
+
+    /// Removes what is not `needed`, nor staged by a restore that may still happen, by its image. Only sound once
+    /// this node has applied all that its log held at start: a power cut may have taken a suffix from the control
+    /// state, and with it a collection.
+    pub(crate) async fn remove_leftovers(
+        &self,
+        needed: &BTreeSet<Key>,
+        may_happen: impl Fn(Uuid) -> bool + Send + 'static,
+    ) -> Result<()> {
+        let (dir, staging) = (self.dir.clone(), self.staging.clone());
+        let open: Vec<Key> = self.slots().keys().copied().collect();
+        let pinned: Vec<Key> = self.pins.lock().expect("no panic while held").keys().copied().collect();
+        let needed: BTreeSet<PathBuf> =
+            needed.iter().chain(&open).chain(&pinned).map(|key| self.dir_of(*key)).collect();
         blocking(move || {
             for generation in list(&dir)? {
-                for shard in list(&generation)? {
-                    if !wanted.contains(&shard) {
+                if staging.holds(&generation, &may_happen) {
+                    continue;
+                }
+                let mut left = false;
+                for shard in list(&generation)?.into_iter().filter(|path| path.is_dir()) {
+                    if needed.contains(&shard) {
+                        left = true;
+                    } else {
                         tracing::info!(dir = %shard.display(), "remove what is left of a shard");
                         remove(&shard)?;
                     }
                 }
-                if list(&generation)?.is_empty() {
+                if !left {
                     remove(&generation)?;
                 }
             }
@@ -349,14 +415,33 @@ impl Shards {
     }
 }
 
+/// Keeps the files of a shard while a capture of it is read.
+pub(crate) struct Pin {
+    pins: Arc<Mutex<HashMap<Key, usize>>>,
+    key: Key,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pins = self.pins.lock().expect("no panic while held");
+        if let Some(count) = pins.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.key);
+            }
+        }
+    }
+}
+
 /// A shard that this node should hold.
 pub(crate) struct Wanted {
     pub(crate) nodes: Vec<u64>,
+    pub(crate) image: Option<qdrant::Image>,
     pub(crate) collection: Arc<Described>,
 }
 
 fn group_name((generation, id): Key) -> String {
-    qdrant::Shard { id, generation, nodes: Vec::new() }.group()
+    qdrant::group(generation, id)
 }
 
 fn unavailable(id: u32, why: &str) -> Error {

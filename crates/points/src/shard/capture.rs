@@ -1,16 +1,22 @@
-//! A pinned copy of a shard: fixed files are linked, the others copied.
+//! A pinned copy of a shard: fixed files are linked, the others copied. What of it belongs into an archive is noted
+//! when it is taken, for only an open engine knows.
 //!
 //! Which are fixed was found by comparing files over all kinds of change: of a segment that takes no more
 //! points, vectors, graphs, quantised vectors, pages of payload and the bodies of payload indexes are written
 //! once. Everything else may change in place, and is copied.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+use qdrant_edge::{EdgeShard, SEGMENT_STATE_FILE};
+use uuid::Uuid;
 
 use super::entry::Applied;
 use super::files::{self, failed};
 use super::generation;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 
 /// Files below this size are copied, whatever they are: linking them would save nothing.
 const LINK_BYTES_MIN: u64 = 64 << 10;
@@ -19,19 +25,73 @@ const LINK_BYTES_MIN: u64 = 64 << 10;
 const SETTINGS: &str = "edge_config.json";
 const SEGMENTS: &str = "segments";
 
+/// A file of each segment that its manifest does not name, beside its state.
+const SEGMENT_VERSION: &str = "version.info";
+
 /// A pinned copy of a shard, which later entries do not change. Removed when dropped.
 pub struct Capture {
     dir: PathBuf,
     applied: Applied,
+    contents: Contents,
     /// Bytes that had to be copied.
     copied: u64,
     kept: bool,
 }
 
+/// What the engine knew of a shard when it was captured.
+pub(super) struct Contents {
+    points: u64,
+    /// The last operation number used.
+    number: u64,
+    /// The files of each segment that make it up.
+    segments: BTreeMap<Uuid, Vec<String>>,
+}
+
+/// What of a segment belongs into an archive.
+#[derive(Clone, Debug)]
+pub struct SegmentFiles {
+    /// The segment's name.
+    pub uuid: Uuid,
+    /// Its files, by path.
+    pub files: Vec<SegmentFile>,
+}
+
+/// A file of a segment.
+#[derive(Clone, Debug)]
+pub struct SegmentFile {
+    /// Where it lies in the segment, with `/` between names.
+    pub path: String,
+    /// Its length in bytes, holes among them.
+    pub length: u64,
+    /// Bytes it takes on the disk.
+    pub allocated: u64,
+}
+
+impl Contents {
+    /// Asks the engine, which has used no number beyond `number`. Nothing may change it before its files are
+    /// copied.
+    pub(super) fn of(shard: &EdgeShard, number: u64) -> Result<Contents> {
+        let manifest = shard.snapshot_manifest()?;
+        let mut segments = BTreeMap::new();
+        for (name, _) in manifest.iter() {
+            let strange = || Error::new(Kind::Internal, format!("a segment is called {name:?}"));
+            let uuid = Uuid::try_parse(name).map_err(|_| strange())?;
+            let segment = manifest.get(name).ok_or_else(strange)?;
+            let named = segment.file_versions().map(|(path, _)| path.to_str().map(str::to_owned));
+            let own = [SEGMENT_STATE_FILE, SEGMENT_VERSION].map(|name| Some(name.to_owned()));
+            let mut files: Vec<String> = named.chain(own).collect::<Option<_>>().ok_or_else(strange)?;
+            files.sort_unstable();
+            files.dedup();
+            segments.insert(uuid, files);
+        }
+        Ok(Contents { points: shard.info()?.points_count as u64, number, segments })
+    }
+}
+
 impl Capture {
     /// Copies the engine's directory `from` to `dir`. The engine must be flushed, and held until this returns.
-    pub(super) fn take(from: &Path, dir: PathBuf, applied: Applied) -> Result<Capture> {
-        let mut capture = Capture { dir, applied, copied: 0, kept: false };
+    pub(super) fn take(from: &Path, dir: PathBuf, applied: Applied, contents: Contents) -> Result<Capture> {
+        let mut capture = Capture { dir, applied, contents, copied: 0, kept: false };
         fs::create_dir(&capture.dir).map_err(failed("create", &capture.dir))?;
         let (settings, target) = (from.join(SETTINGS), capture.dir.join(SETTINGS));
         files::copy(&settings, &target).map_err(failed("copy", &settings))?;
@@ -49,6 +109,48 @@ impl Capture {
     /// The last entry in it.
     pub fn applied(&self) -> &Applied {
         &self.applied
+    }
+
+    /// How many points it holds.
+    pub fn points(&self) -> u64 {
+        self.contents.points
+    }
+
+    /// The first operation number that nothing in it has: where the log of an archive of it begins. A genuine
+    /// server ignores an update whose number is not above that of the point.
+    pub fn first_number(&self) -> u64 {
+        self.contents.number + 1
+    }
+
+    /// What of it belongs into an archive, in order: what the engine's manifest names, and the state and the
+    /// version of each segment (`qdrant/qdrant:lib/segment/src/segment/snapshot.rs`).
+    pub fn segments(&self) -> Result<Vec<SegmentFiles>> {
+        let segments = self.contents.segments.iter().map(|(uuid, files)| {
+            let files = files.iter().map(|path| {
+                let at = self.segment(*uuid).join(path);
+                let metadata = fs::metadata(&at).map_err(failed("look at", &at))?;
+                let allocated = metadata.blocks() * 512;
+                Ok(SegmentFile { path: path.clone(), length: metadata.len(), allocated })
+            });
+            Ok(SegmentFiles { uuid: *uuid, files: files.collect::<Result<_>>()? })
+        });
+        segments.collect()
+    }
+
+    /// Opens a file of a segment, and tells where in it there is data, as `start..end` in order; the rest is hole.
+    pub fn open(&self, segment: Uuid, path: &str) -> Result<(File, Vec<(u64, u64)>)> {
+        let known = self.contents.segments.get(&segment).is_some_and(|files| files.iter().any(|f| f == path));
+        if !known {
+            return Err(Error::new(Kind::NotFound, format!("segment {segment} has no {path}")));
+        }
+        let at = self.segment(segment).join(path);
+        let mut file = File::open(&at).map_err(failed("open", &at))?;
+        let extents = files::extents(&mut file).map_err(failed("read", &at))?;
+        Ok((file, extents))
+    }
+
+    fn segment(&self, segment: Uuid) -> PathBuf {
+        self.dir.join(SEGMENTS).join(segment.hyphenated().to_string())
     }
 
     /// The engine's directory: segments and settings.

@@ -14,6 +14,9 @@ use crate::operation::Operation;
 /// How many operation numbers are reserved at once. After a crash up to so many are passed over.
 const RESERVE: u64 = 1 << 12;
 
+/// No shard comes to such a number by using them one by one; a file that says so is damaged.
+const NUMBER_MAX: u64 = 1 << 62;
+
 /// The engine of one generation.
 pub(super) struct Engine {
     shard: Arc<EdgeShard>,
@@ -52,6 +55,9 @@ impl Engine {
         let manifest = shard.snapshot_manifest()?;
         let reached = manifest.iter().filter_map(|(segment, _)| manifest.version(segment)).max().unwrap_or(0);
         let used = number.max(generation.reserved()?).max(reached);
+        if used > NUMBER_MAX {
+            return Err(Error::new(Kind::Corrupt, format!("its points are at operation {used}")));
+        }
         for _ in reached..used {
             let nothing = PointOperations::DeletePoints { ids: Vec::new() };
             shard.update(UpdateOperation::PointOperation(nothing))?;

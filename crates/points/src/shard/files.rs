@@ -108,6 +108,18 @@ pub(super) fn next_extent(_file: &mut File, offset: u64, length: u64) -> io::Res
     Ok((offset < length).then_some((offset, length)))
 }
 
+/// All stretches of data in a file, in order.
+pub(super) fn extents(file: &mut File) -> io::Result<Vec<(u64, u64)>> {
+    let length = file.metadata()?.len();
+    let (mut extents, mut offset) = (Vec::new(), 0);
+    while let Some((start, end)) = next_extent(file, offset, length)? {
+        extents.push((start, end));
+        offset = end;
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(extents)
+}
+
 /// An error of the file system, with what was tried.
 pub(super) fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let text = format!("{what} {}", path.display());

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use qdrant_edge::{EdgeConfig, EdgeShard};
 
-use super::capture::Capture;
+use super::capture::{Capture, Contents};
 use super::engine::Engine;
 use super::entry::{Applied, Entry};
 use super::files::{self, failed};
@@ -139,6 +139,11 @@ impl Shard {
         Ok(shard)
     }
 
+    /// Whether there is a shard in `dir`, which may be one that cannot be opened.
+    pub fn is_in(dir: &std::path::Path) -> bool {
+        !matches!(Generation::live(dir), Ok(None))
+    }
+
     /// The last entry applied. When a shard is opened, what follows it must be applied before it is read.
     pub fn applied(&self) -> Applied {
         lock(&self.writer).applied.clone()
@@ -223,7 +228,8 @@ impl Shard {
     }
 
     /// Pins a copy of the present state. Changes wait meanwhile, reading goes on: links and copies of what may
-    /// change, some 10 to 100 ms.
+    /// change, some 10 to 100 ms. Whoever holds more than this shard meanwhile should [`Shard::sync`] before, so
+    /// that there is little left to flush. The copy is not durable.
     pub fn capture(&self) -> Result<Capture> {
         let _work = lock(&self.work);
         let mut writer = lock(&self.writer);
@@ -239,8 +245,9 @@ impl Shard {
             self.stop(writer, &error);
             return Err(error);
         }
+        let contents = Contents::of(writer.engine()?.shard(), number)?;
         let record = self.record(writer, number);
-        let capture = Capture::take(generation.path(), dir, record.applied.clone())?;
+        let capture = Capture::take(generation.path(), dir, record.applied.clone(), contents)?;
         generation::write_record(capture.dir(), &record)?;
         Ok(capture)
     }
@@ -384,7 +391,7 @@ fn create(dir: &std::path::Path, config: &EdgeConfig) -> Result<(Engine, Record)
 }
 
 /// `config`, with what a shard decides itself.
-fn settings(mut config: EdgeConfig) -> EdgeConfig {
+pub(super) fn settings(mut config: EdgeConfig) -> EdgeConfig {
     // The log of the group is the only one.
     config.wal_enabled = Some(false);
     config.wal_options = None;

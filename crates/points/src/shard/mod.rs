@@ -11,9 +11,11 @@ mod machine;
 mod meter;
 mod optimise;
 mod spool;
+mod staging;
 mod transfer;
 
-pub use capture::Capture;
+pub use capture::{Capture, SegmentFile, SegmentFiles};
 pub use entry::{Applied, Entry, Position, Reply};
 pub use keeper::Keeper;
 pub use machine::{FREE_BYTES_MIN, Options, Shard, Status};
+pub use staging::{Staged, Staging};

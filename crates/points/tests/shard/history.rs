@@ -20,7 +20,7 @@ use super::model::{Change, Model};
 const IDS: u64 = 60;
 
 /// Nothing is flushed but by a step.
-const NEVER: Duration = Duration::from_secs(1 << 20);
+pub(crate) const NEVER: Duration = Duration::from_secs(1 << 20);
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -6,6 +6,7 @@
 mod download;
 mod recover;
 mod run;
+mod series;
 mod stored;
 mod upload;
 
@@ -14,6 +15,7 @@ use node::collections::Priority;
 use serde::Deserialize;
 use validator::{ValidationError, ValidationErrors};
 
+pub(super) use self::series::{Series, series};
 use super::call::Call;
 use super::failure::Failure;
 use super::params::refuse;

@@ -64,8 +64,8 @@ async fn a_collection_is_replaced_and_the_rest_stays() {
     assert_eq!(size(&node, "b").await, 60);
     assert_eq!(size(&node, "now").await, 50);
     // An existing collection keeps its indexes, here that it has none.
-    assert!(a.info().await.unwrap().payload_schema.is_empty());
     let restored_a = node.collection("a").await.unwrap();
+    assert!(restored_a.info().await.unwrap().payload_schema.is_empty());
     // What was restored can be changed: even a handle from before goes to what is live.
     upsert(&a, points(100..110)).await;
     restored_a.update(Update::Delete(Selector::Filter(city("c5")))).await.unwrap();

@@ -4,7 +4,10 @@
 
 mod support;
 
+use std::fs;
 use std::ops::Range;
+use std::path::Path;
+use std::process::Command;
 
 use archive::qdrant::{Contents, Extents, Kind, Limits, Packing, Sums, verify};
 use proptest::prelude::*;
@@ -131,4 +134,37 @@ fn the_genuine_archive_of_everything_is_read_whole() {
     let aliases: Vec<(&str, &str)> =
         contents.aliases.iter().map(|(alias, name)| (alias.as_str(), name.as_str())).collect();
     assert_eq!(aliases, [("current", "tiny"), ("prod-alias", "two_shards")]);
+}
+
+/// What everybody has at hand takes ours apart and checks it.
+#[test]
+fn gnu_tar_and_sha256sum_read_ours() {
+    let run = |program: &str, arguments: &[&str], directory: &Path| {
+        let found = Command::new(program).args(arguments).current_dir(directory).output();
+        found.ok().map(|output| {
+            let said = [output.stdout, output.stderr].concat();
+            assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&said));
+        })
+    };
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("qdrant-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    if run("tar", &["--version"], &directory).is_none() {
+        eprintln!("skipped: no tar");
+        return;
+    }
+    let files = vec![
+        ("payload_index/".to_owned() + &"n".repeat(200), Extents::new(100_000, [0..512, 50_000..60_000])),
+        ("vector_storage/vectors/chunk_0.mmap".to_owned(), Extents::new(1 << 20, [4096..8192])),
+    ];
+    let (packed, archive) = Files::of_collection(2, &files);
+    fs::write(directory.join("a.tar"), archive).unwrap();
+    run("tar", &["xf", "a.tar"], &directory);
+    run("sha256sum", &["--check", "--strict", "SHA256SUMS"], &directory);
+    for ((_, shard, segment, path), content) in &packed.0 {
+        let inside = directory.join(shard.unwrap().to_string()).join("segments");
+        run("tar", &["xf", &format!("{segment}.tar")], &inside);
+        assert!(fs::read(inside.join("snapshot/files").join(path)).unwrap() == *content, "{path}");
+        fs::remove_dir_all(inside.join("snapshot")).unwrap();
+    }
+    fs::remove_dir_all(directory).unwrap();
 }

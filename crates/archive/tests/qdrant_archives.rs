@@ -1,6 +1,7 @@
 //! Whole archives: genuine ones are read to the last number that is known of them, and ours come back as they were
 //! described.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::single_range_in_vec_init, reason = "lists of ranges are what this is about")]
 
 mod support;
 

@@ -4,6 +4,7 @@ mod completions;
 mod inspect;
 mod leftover;
 mod native;
+mod opened;
 mod plan;
 mod points;
 mod receive;

@@ -168,7 +168,8 @@ async fn the_catalog_from_creation_to_deletion() {
     let entry = created.json();
     let name = entry["name"].as_str().unwrap().replace(' ', "%20");
     assert_eq!((&entry["points"], &entry["scope"]), (&json!(3), &json!("qdrant/a b")));
-    let own = server.send(&format!("POST {COLLECTION}/snapshots"), json!({"name": "mine.snapshot"}).to_string());
+    let own =
+        server.send(&format!("POST {COLLECTION}/snapshots"), json!({"name": "mine.snapshot"}).to_string());
     assert_eq!(own.await.status, StatusCode::CREATED);
     let again = json!({"name": "mine.snapshot"}).to_string();
     let again = server.send(&format!("POST {COLLECTION}/snapshots"), again).await;
@@ -199,7 +200,10 @@ async fn the_catalog_from_creation_to_deletion() {
 async fn all_of_it_and_one_shard() {
     let server = Server::start().await;
     let all = server.send("GET /v1/scopes/qdrant/archive", "").await;
-    assert_eq!((all.status, &all.headers["content-type"]), (StatusCode::OK, &"application/x-tar".parse().unwrap()));
+    assert_eq!(
+        (all.status, &all.headers["content-type"]),
+        (StatusCode::OK, &"application/x-tar".parse().unwrap())
+    );
     let shard = server.send(&format!("GET {COLLECTION}%2F0/archive"), "").await;
     let in_shard = server.points("qdrant%2Fa%20b%2F0").await;
     for id in 1..=3 {

@@ -172,7 +172,10 @@ fn a_full_snapshot_is_not_for_a_running_genuine_server() {
     let fake = Fake::start(|_| result(json!(true)));
     let run = Cli::new().run(&["restore", "a.snapshot", &url(&fake, ""), "--yes"]);
     let run = run.expect(2, "--storage-snapshot FILE");
-    assert!(run.stderr.contains("hint: ") && run.stderr.contains("`stillpoint restore FILE qdrant`"), "{run}");
+    assert!(
+        run.stderr.contains("hint: ") && run.stderr.contains("`stillpoint restore FILE qdrant`"),
+        "{run}"
+    );
     assert!(fake.seen().is_empty());
 }
 

@@ -69,7 +69,11 @@ fn a_collection_goes_out_and_in_by_both_ways() {
     points.run(&["save", &points.url("plain8"), "rest.snapshot"]).expect(0, "Saved");
     points.run(&["verify", "native.snapshot"]).expect(0, "");
     points.run(&["inspect", "native.snapshot"]).expect(0, "");
-    assert_eq!(points.run(&["list", "qdrant/plain8", "--json"]).expect(0, "").json(), json!([]), "it is gone");
+    assert_eq!(
+        points.run(&["list", "qdrant/plain8", "--json"]).expect(0, "").json(),
+        json!([]),
+        "it is gone"
+    );
     let bytes = std::fs::read(points.server.cli.path("native.snapshot")).unwrap();
     assert_eq!(saved["bytes"], bytes.len());
 
@@ -122,7 +126,9 @@ fn everything_goes_out_and_in() {
     let planned = planned.expect(0, "warning: collection \"mine\" is not in the archive and goes");
     let rows: Vec<Vec<&str>> = planned.text().lines().map(|line| line.split_whitespace().collect()).collect();
     assert!(rows.contains(&vec!["points", "0", "650"]) && rows.contains(&vec!["tiny", "50"]), "{planned}");
-    points.run(&["restore", &full, "qdrant", "--yes", "--keep-others"]).expect(0, "Restored qdrant: 650 points");
+    points
+        .run(&["restore", &full, "qdrant", "--yes", "--keep-others"])
+        .expect(0, "Restored qdrant: 650 points");
     assert_eq!((points.count("prod-alias"), points.count("mine")), (600, 0));
     points.run(&["save", "qdrant", "ours.snapshot"]).expect(0, "Saved");
     points.run(&["save", &points.url(""), "rest.snapshot"]).expect(0, "Saved");
@@ -162,7 +168,8 @@ fn stored_snapshots_are_the_same_by_both_ways() {
     points.run(&["download", &url, "genuine.snapshot"]).expect(0, "Saved");
     let same = std::fs::read(points.server.cli.path("genuine.snapshot")).unwrap();
     assert_eq!(same, std::fs::read(&plain).unwrap());
-    for (target, name) in [("qdrant/plain8", &rest), (&url, &native), (&url, &"genuine.snapshot".to_owned())] {
+    for (target, name) in [("qdrant/plain8", &rest), (&url, &native), (&url, &"genuine.snapshot".to_owned())]
+    {
         points.run(&["delete", target, name]).expect(0, "Deleted");
     }
     assert!(names(points.run(&["list", &url, "--json"])).is_empty());
@@ -186,7 +193,8 @@ fn what_is_refused_says_so_in_its_code() {
     points.run(&["restore", &plain, "qdrant/c", "--yes"]).expect(1, unfit);
     points.run(&["restore", &plain, &points.url("c"), "--yes"]).expect(1, unfit);
     points.run(&["restore", &plain, "qdrant/c"]).expect(2, "nobody is there to be asked");
-    let nobody = points.server.cli.run(&["save", "qdrant/c", "--native", &points.server.native, "--data-dir", "x"]);
+    let nobody =
+        points.server.cli.run(&["save", "qdrant/c", "--native", &points.server.native, "--data-dir", "x"]);
     nobody.expect(12, "a valid token is needed");
     points.run(&["undo", "qdrant/c"]).expect(1, "there is nothing to undo");
     assert_eq!(points.count("c"), 0);

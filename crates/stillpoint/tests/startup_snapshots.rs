@@ -47,7 +47,8 @@ impl Points {
         if exists["exists"] != json!(true) {
             return None;
         }
-        self.ask(&format!("POST /collections/{collection}/points/count"), json!({"exact": true}))["count"].as_u64()
+        self.ask(&format!("POST /collections/{collection}/points/count"), json!({"exact": true}))["count"]
+            .as_u64()
     }
 
     fn aliases(&self) -> Vec<(String, String)> {
@@ -62,7 +63,10 @@ impl Points {
 
     /// A collection of one point that no archive has.
     fn make(&self, collection: &str) {
-        self.ask(&format!("PUT /collections/{collection}"), json!({"vectors": {"size": 2, "distance": "Dot"}}));
+        self.ask(
+            &format!("PUT /collections/{collection}"),
+            json!({"vectors": {"size": 2, "distance": "Dot"}}),
+        );
         let points = json!({"points": [{"id": 77, "vector": [1.0, 2.0]}]});
         self.ask(&format!("PUT /collections/{collection}/points?wait=true"), points);
     }
@@ -96,7 +100,8 @@ fn a_full_snapshot_comes_with_its_collections_and_aliases() {
     let full = text(&full);
     let points = Points::start(Cli::new(), &["--storage-snapshot", &full]);
     let aliases = |points: &Points| points.aliases();
-    let both = [("current".to_owned(), "tiny".to_owned()), ("prod-alias".to_owned(), "two_shards".to_owned())];
+    let both =
+        [("current".to_owned(), "tiny".to_owned()), ("prod-alias".to_owned(), "two_shards".to_owned())];
     assert_eq!((points.count("tiny"), points.count("two_shards")), (Some(50), Some(600)));
     assert_eq!((aliases(&points), points.count("current")), (both.to_vec(), Some(50)));
     points.make("other");
@@ -197,7 +202,9 @@ fn what_cannot_be_restored_changes_nothing() {
 
 #[test]
 fn a_start_that_is_killed_leaves_the_old_or_the_new() {
-    let (Some(plain), Some(indexed)) = (genuine("plain8.snapshot"), genuine("indexed8.snapshot")) else { return };
+    let (Some(plain), Some(indexed)) = (genuine("plain8.snapshot"), genuine("indexed8.snapshot")) else {
+        return;
+    };
     let points = Points::start(Cli::new(), &["--snapshot", &of(&indexed, "c")]);
     let mut cli = points.stop();
     let mut outcomes = Vec::new();

@@ -145,7 +145,9 @@ impl Snapshot {
             Kind::Collection if !is_full => Ok(contents),
             Kind::Full => Err(self.failed("it is a full snapshot, which --storage-snapshot restores")),
             Kind::Collection => Err(self.failed("it is of a collection, which --snapshot restores")),
-            Kind::Shard => Err(self.failed("it is of one shard, which only a collection that exists can take")),
+            Kind::Shard => {
+                Err(self.failed("it is of one shard, which only a collection that exists can take"))
+            }
         }
     }
 

@@ -3,7 +3,9 @@
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
-use archive::qdrant::{CollectionContent, Extents, Pack, Packing, SegmentContent, ShardAt, ShardContent, Source};
+use archive::qdrant::{
+    CollectionContent, Extents, Pack, Packing, SegmentContent, ShardAt, ShardContent, Source,
+};
 
 const SEGMENT: &str = r#"{"version":1,"config":{"vector_data":{}}}"#;
 const VERSION: &str = "0.6.0";

@@ -13,8 +13,8 @@ mod undo;
 use uuid::Uuid;
 
 pub use self::capture::PointsCapture;
-pub(crate) use self::staging::{StagingDirs, restage};
 pub use self::staging::{PointsImage, PointsPart};
+pub(crate) use self::staging::{StagingDirs, restage};
 use crate::blobs::Digest;
 use crate::error::{Error, Kind};
 use crate::scope::PointsScope;

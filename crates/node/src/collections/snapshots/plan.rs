@@ -71,8 +71,7 @@ impl Node {
         running: &Arc<Running>,
     ) -> Result<(u64, u64)> {
         let request = PointsRestore::of(scope.clone());
-        let received =
-            self.receive_points(&request, Origin::Stored(blob), Uuid::new_v4(), running).await?;
+        let received = self.receive_points(&request, Origin::Stored(blob), Uuid::new_v4(), running).await?;
         Ok((self.status().applied.map_or(0, |applied| applied.index), received.staged.points()))
     }
 }

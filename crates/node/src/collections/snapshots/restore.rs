@@ -112,7 +112,8 @@ impl Node {
             log_index: 0,
         };
         if request.priority == Priority::Replica && !self.is_alone() && self.has_replicas(&request.scope) {
-            let sentence = "the archive was verified and not used: there are replicas, and they were preferred";
+            let sentence =
+                "the archive was verified and not used: there are replicas, and they were preferred";
             tracing::info!(task = %image, scope = %request.scope, "{sentence}");
             restored.warnings.push(sentence.to_owned());
             return Ok(restored);
@@ -176,6 +177,7 @@ impl Node {
                     Origin::Stored(blob) => blob,
                 };
                 OtherDigest::check(request.sha256, blob.digest)?;
+                self.check_disk(blob.bytes)?;
                 running.step(Step::Verify, Some(blob.bytes))?;
                 let (file, _) = self.blobs().open_blob(blob.digest)?;
                 let progress = Arc::clone(running);
@@ -225,7 +227,8 @@ impl Node {
                 .and_then(|chunk| {
                     received += chunk.len() as u64;
                     if received > max_bytes {
-                        let message = format!("the archive is larger than {max_bytes} bytes (restore_max_bytes)");
+                        let message =
+                            format!("the archive is larger than {max_bytes} bytes (restore_max_bytes)");
                         return Err(Error::new(Kind::TooLarge, message));
                     }
                     self.check_disk(chunk.len() as u64)?;
@@ -273,8 +276,7 @@ impl Node {
         let (contents, staged) = (&received.contents, &received.staged);
         let targets = targets(request, contents, &directory)?;
         let proposal = propose(&request.scope, &targets, contents, staged, &directory, making)?;
-        let image =
-            PointsImage { image: making.image, blob, parts: parts(&proposal.content, &targets) };
+        let image = PointsImage { image: making.image, blob, parts: parts(&proposal.content, &targets) };
         let members = self.status().members;
         let others: Vec<_> = members.voters().filter(|member| member.id != self.id()).cloned().collect();
         let asked = others.iter().map(|member| {
@@ -326,7 +328,9 @@ fn stage(unpacked: Unpacked, request: &PointsRestore, directory: &Directory) -> 
     })?;
     let places = targets.iter().flat_map(|target| target.places(&request.scope));
     match places.into_iter().find(|place| !staged.shards.contains_key(place)) {
-        Some((_, id)) => Err(Error::new(Kind::Corrupt, format!("the archive lacks the points of shard {id}"))),
+        Some((_, id)) => {
+            Err(Error::new(Kind::Corrupt, format!("the archive lacks the points of shard {id}")))
+        }
         None => Ok(staged),
     }
 }

@@ -213,13 +213,14 @@ pub(super) fn propose(
             Ok(Proposal { content, expected: Expected::Anything })
         }
         PointsScope::Collection(name) => {
-            let Some(target) = targets.first() else { return Err(Error::new(Kind::Corrupt, "no collection")) };
+            let Some(target) = targets.first() else {
+                return Err(Error::new(Kind::Corrupt, "no collection"));
+            };
             let expected = match &target.existing {
                 None => Expected::Absent,
-                Some(existing) => Expected::Revision {
-                    uuid: existing.record.uuid,
-                    revision: existing.record.revision,
-                },
+                Some(existing) => {
+                    Expected::Revision { uuid: existing.record.uuid, revision: existing.record.revision }
+                }
             };
             let collection = Some(target.record(staged, making, making.adopt));
             let content = Content::Collection { name: name.clone(), collection, aliases: Vec::new() };
@@ -253,8 +254,8 @@ pub(super) fn parts(content: &Content, targets: &[Target]) -> Vec<PointsPart> {
     let mut parts = Vec::new();
     for (shard, image) in made {
         let target = targets.iter().find(|target| target.member == image.member);
-        let own = target
-            .filter(|target| shard.generation == generation_of(image.name, target.member.as_deref()));
+        let own =
+            target.filter(|target| shard.generation == generation_of(image.name, target.member.as_deref()));
         if let Some(target) = own {
             let config = encode(&target.config);
             parts.push(PointsPart { member: image.member.clone(), shard: shard.clone(), config });

@@ -1,12 +1,17 @@
 //! Whole archives: genuine ones are read to the last number that is known of them, and ours come back as they were
 //! described.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::single_range_in_vec_init, reason = "lists of ranges are what this is about")]
 
 mod support;
 
+use std::fs;
+use std::io;
 use std::ops::Range;
+use std::path::Path;
+use std::process::Command;
 
-use archive::qdrant::{Contents, Extents, Kind, Limits, Packing, Sums, verify};
+use archive::qdrant::{Contents, Extents, FullContent, Kind, Limits, Pack, Packing, Sums, verify};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::points::Files;
@@ -81,6 +86,23 @@ fn equal_contents_give_equal_bytes() {
     assert!(Files::of_all(&files).1 == there);
 }
 
+/// What nobody could read again is not written.
+#[test]
+fn names_that_no_reader_takes_are_refused_before_anything_is_written() {
+    for (first, second) in
+        [("x.snapshot", "x.snapshot"), ("a\nb.snapshot", "y.snapshot"), ("../x", "y.snapshot")]
+    {
+        let mut found = Files::default();
+        let mut full = FullContent::default();
+        for (name, member) in [("a", first), ("b", second)] {
+            full.collections.insert(name.into(), (member.into(), found.collection(Some(member), 1, &[])));
+        }
+        let mut out = Vec::new();
+        let refused = Pack::full(full).write(&mut found, &mut out).unwrap_err();
+        assert_eq!((refused.kind(), out.len()), (io::ErrorKind::InvalidInput, 0), "{first:?} {second:?}");
+    }
+}
+
 #[test]
 fn genuine_archives_of_collections_are_read_whole() {
     for name in ["plain8", "named", "sparse", "two_shards", "indexed8"] {
@@ -131,4 +153,37 @@ fn the_genuine_archive_of_everything_is_read_whole() {
     let aliases: Vec<(&str, &str)> =
         contents.aliases.iter().map(|(alias, name)| (alias.as_str(), name.as_str())).collect();
     assert_eq!(aliases, [("current", "tiny"), ("prod-alias", "two_shards")]);
+}
+
+/// What everybody has at hand takes ours apart and checks it.
+#[test]
+fn gnu_tar_and_sha256sum_read_ours() {
+    let run = |program: &str, arguments: &[&str], directory: &Path| {
+        let found = Command::new(program).args(arguments).current_dir(directory).output();
+        found.ok().map(|output| {
+            let said = [output.stdout, output.stderr].concat();
+            assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&said));
+        })
+    };
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("qdrant-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    if run("tar", &["--version"], &directory).is_none() {
+        eprintln!("skipped: no tar");
+        return;
+    }
+    let files = vec![
+        ("payload_index/".to_owned() + &"n".repeat(200), Extents::new(100_000, [0..512, 50_000..60_000])),
+        ("vector_storage/vectors/chunk_0.mmap".to_owned(), Extents::new(1 << 20, [4096..8192])),
+    ];
+    let (packed, archive) = Files::of_collection(2, &files);
+    fs::write(directory.join("a.tar"), archive).unwrap();
+    run("tar", &["xf", "a.tar"], &directory);
+    run("sha256sum", &["--check", "--strict", "SHA256SUMS"], &directory);
+    for ((_, shard, segment, path), content) in &packed.0 {
+        let inside = directory.join(shard.unwrap().to_string()).join("segments");
+        run("tar", &["xf", &format!("{segment}.tar")], &inside);
+        assert!(fs::read(inside.join("snapshot/files").join(path)).unwrap() == *content, "{path}");
+        fs::remove_dir_all(inside.join("snapshot")).unwrap();
+    }
+    fs::remove_dir_all(directory).unwrap();
 }

@@ -153,8 +153,18 @@ impl Node {
     pub async fn delete_snapshot(&self, scope: impl Into<Scope>, name: &Name) -> Result<()> {
         self.confirm_leader().await?;
         let scope = scope.into();
-        self.snapshot(&scope, name)?;
+        let snapshot = self.snapshot(&scope, name)?;
+        self.unshelve(&snapshot)?;
         self.propose(Op::Documents(vec![Document { key: key(&scope, &name.0), value: None }])).await?;
+        Ok(())
+    }
+
+    /// Without points there are no files to follow the catalog.
+    #[cfg(not(feature = "qdrant"))]
+    fn shelve(&self, _: &Snapshot) {}
+
+    #[cfg(not(feature = "qdrant"))]
+    fn unshelve(&self, _: &Snapshot) -> Result<()> {
         Ok(())
     }
 
@@ -216,6 +226,8 @@ impl Node {
         };
         let document = Document { key: key(&snapshot.scope, &snapshot.name), value: Some(encode(&snapshot)) };
         self.propose(Op::Documents(vec![document])).await?;
+        fail::fail_point!("catalog::listed");
+        self.shelve(&snapshot);
         Ok(snapshot)
     }
 

@@ -27,6 +27,8 @@ mod secret;
 mod sessions;
 mod settings;
 mod setup;
+#[cfg(feature = "qdrant")]
+mod shelf;
 mod stager;
 mod tasklog;
 mod tasks;
@@ -55,5 +57,7 @@ pub use scope::PointsScope;
 pub use scope::Scope;
 pub use secret::Secret;
 pub use settings::Settings;
+#[cfg(feature = "qdrant")]
+pub use shelf::FileRefusal;
 pub use tasks::{Failure, Step, Task, TaskKind, TaskState};
 pub use variables::Renewal;

@@ -50,6 +50,9 @@ struct WriterHoldLabels {
     reason: &'static str,
 }
 
+/// Whose state there is.
+const PRODUCTS: [&str; 3] = ["consul", "nomad", "qdrant"];
+
 /// Durations by some labels.
 type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -60,6 +63,8 @@ pub struct Metrics {
     received_bytes: Family<OperationLabels, Counter>,
     sent_bytes: Family<OperationLabels, Counter>,
     running_tasks: Family<TaskLabels, Gauge>,
+    /// Told by `task_durations`, too, but not to be read from there.
+    task_successes: Family<TaskLabels, Counter>,
     task_durations: Durations<EndedTaskLabels>,
     task_bytes: Family<EndedTaskLabels, Counter>,
     hold_durations: Durations<ScopeLabels>,
@@ -87,6 +92,7 @@ impl Default for Metrics {
             received_bytes: Family::default(),
             sent_bytes: Family::default(),
             running_tasks: Family::default(),
+            task_successes: Family::default(),
             task_durations: Family::new_with_constructor(durations),
             task_bytes: Family::default(),
             hold_durations: Family::new_with_constructor(durations),
@@ -141,6 +147,15 @@ impl Metrics {
         let captures = self.captures();
         let Some(held) = captures.held.get(product) else { return Default::default() };
         (held.len(), held.first().map_or(Duration::ZERO, |(since, _)| since.elapsed()))
+    }
+
+    /// How many tasks of a kind run here on scopes of a product, and how many have succeeded since this node began.
+    pub fn tasks(&self, kind: TaskKind, product: &str) -> (u64, u64) {
+        let Some(scope) = PRODUCTS.into_iter().find(|known| *known == product) else { return (0, 0) };
+        let kind = kind.name();
+        let running = self.running_tasks.get_or_create(&TaskLabels { kind, scope }).get();
+        let succeeded = self.task_successes.get_or_create(&TaskLabels { kind, scope }).get();
+        (u64::try_from(running).unwrap_or_default(), succeeded)
     }
 
     /// How long the node has been open.
@@ -254,6 +269,9 @@ pub(crate) struct RunningTask {
 impl RunningTask {
     /// Counts the end of the task, which has dealt with `bytes` of an archive.
     pub(crate) fn end(self, outcome: &'static str, bytes: u64) {
+        if outcome == "ok" {
+            self.metrics.task_successes.get_or_create(&self.labels).inc();
+        }
         let labels = EndedTaskLabels { kind: self.labels.kind, scope: self.labels.scope, outcome };
         self.metrics.task_durations.get_or_create(&labels).observe(self.began.elapsed().as_secs_f64());
         self.metrics.task_bytes.get_or_create(&labels).inc_by(bytes);

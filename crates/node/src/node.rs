@@ -27,6 +27,8 @@ use crate::peers::{NoPeers, Peers};
 use crate::save::{Capture, Consistency, Freshness};
 use crate::scope::Scope;
 use crate::settings::Settings;
+#[cfg(feature = "qdrant")]
+use crate::shelf::Shelf;
 use crate::stager::Stager;
 use crate::tasks::{Registry, Running};
 use crate::timers::Timers;
@@ -65,6 +67,8 @@ struct Inner {
     nomad_known: Known<nomad::acl::Authorizer>,
     #[cfg(feature = "qdrant")]
     shards: Shards,
+    #[cfg(feature = "qdrant")]
+    shelf: Shelf,
     closing: watch::Sender<bool>,
     /// What runs by itself and holds this node meanwhile.
     upkeep: Mutex<Option<JoinHandle<()>>>,
@@ -126,7 +130,12 @@ impl Node {
         let data_dir = blocking(move || DataDir::open(&path)).await?;
         let identity = parts.identity.unwrap_or_else(|| data_dir.identity().clone());
         let token = data_dir.token()?;
-        let blobs = Arc::new(Blobs::open(&data_dir.blobs())?);
+        let blobs = Arc::new(Blobs::open(&data_dir.blobs(), settings.temp_dir.as_deref())?);
+        #[cfg(feature = "qdrant")]
+        let shelf = {
+            let dir = settings.snapshots_dir.clone();
+            Shelf::open(dir.unwrap_or_else(|| data_dir.path().join("snapshots")))?
+        };
         let store = match parts.store {
             Some(store) => store,
             None => open_disk(&data_dir).await?,
@@ -198,6 +207,8 @@ impl Node {
                 known: Known::default(),
                 #[cfg(feature = "qdrant")]
                 shards,
+                #[cfg(feature = "qdrant")]
+                shelf,
                 nomad_known: Known::default(),
                 closing: watch::Sender::new(false),
                 upkeep: Mutex::default(),
@@ -380,6 +391,11 @@ impl Node {
     #[cfg(feature = "qdrant")]
     pub(crate) fn shards(&self) -> &Shards {
         &self.inner.shards
+    }
+
+    #[cfg(feature = "qdrant")]
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.inner.shelf
     }
 
     /// Collections and aliases, as this node has applied them.

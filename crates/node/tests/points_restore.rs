@@ -4,14 +4,14 @@
 mod collections_support;
 mod points_support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use collections_support::{city, count, create, ids, open, points, upsert};
 use node::collections::{AliasChange, OtherDigest, Packing, PointsRestore, Priority};
 use node::points::engine::PayloadSchemaType;
 use node::points::{Selector, Update};
 use node::testing::eventually;
-use node::{Kind, Name, Node, Origin, Scope, body_of};
+use node::{FileRefusal, Kind, Name, Node, Origin, Parts, Scope, Settings, body_of};
 use points_support::{archive_of, contents, restore, scope, settings};
 
 async fn filled(dir: &Path) -> Node {
@@ -64,8 +64,8 @@ async fn a_collection_is_replaced_and_the_rest_stays() {
     assert_eq!(size(&node, "b").await, 60);
     assert_eq!(size(&node, "now").await, 50);
     // An existing collection keeps its indexes, here that it has none.
-    assert!(a.info().await.unwrap().payload_schema.is_empty());
     let restored_a = node.collection("a").await.unwrap();
+    assert!(restored_a.info().await.unwrap().payload_schema.is_empty());
     // What was restored can be changed: even a handle from before goes to what is live.
     upsert(&a, points(100..110)).await;
     restored_a.update(Update::Delete(Selector::Filter(city("c5")))).await.unwrap();
@@ -279,4 +279,86 @@ async fn a_streamed_shard_can_be_restored_and_a_stream_outlives_its_collection()
     let cut = archive[..archive.len() - 1024].to_vec();
     assert_eq!(restore(&node, "qdrant/b/0", cut).await.unwrap_err().kind(), Kind::Corrupt);
     eventually("nothing is left of the deleted one", || shard_dirs(&node) == 4).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn stored_snapshots_are_files_that_follow_the_catalog() {
+    let dir = tempfile::tempdir().unwrap();
+    let shelf = dir.path().join("snapshots");
+    let open = async || {
+        let settings =
+            Settings { snapshots_dir: Some(shelf.clone()), ..Settings::new(dir.path().join("data")) };
+        let node = Node::open(settings, Parts::alone()).await.unwrap();
+        node.wait_for_leader().await.unwrap();
+        node
+    };
+    let node = open().await;
+    create(&node, "a", settings(1)).await;
+    upsert(&node.collection("a").await.unwrap(), points(0..20)).await;
+    let of_a = node.create_points_snapshot(scope("qdrant/a"), None, None).await.unwrap();
+    let of_shard = node.create_points_snapshot(scope("qdrant/a/0"), None, None).await.unwrap();
+    let of_all = node.create_points_snapshot(scope("qdrant"), None, None).await.unwrap();
+    let places = [
+        (shelf.join("a").join(&of_a.name), &of_a),
+        (shelf.join("a/shards/0").join(&of_shard.name), &of_shard),
+        (shelf.join(&of_all.name), &of_all),
+    ];
+    let checksum = |place: &Path| PathBuf::from(format!("{}.checksum", place.display()));
+    for (place, snapshot) in &places {
+        assert_eq!(std::fs::metadata(place).unwrap().len(), snapshot.size);
+        assert_eq!(std::fs::read_to_string(checksum(place)).unwrap(), snapshot.sha256);
+    }
+    // A stored one is not read into another blob; a stranger's file is.
+    assert!(matches!(node.snapshot_file(&places[0].0).await.unwrap(), Origin::Stored(_)));
+    let own = shelf.join("a/own.snapshot");
+    std::fs::copy(&places[0].0, &own).unwrap();
+    let origin = node.snapshot_file(&own).await.unwrap();
+    assert!(matches!(origin, Origin::Body(_)));
+    node.restore_points(PointsRestore::of(scope("qdrant/new")), origin).await.unwrap();
+    assert_eq!(size(&node, "new").await, 20);
+
+    let outside = dir.path().join("outside.snapshot");
+    std::fs::copy(&places[0].0, &outside).unwrap();
+    std::os::unix::fs::symlink(&outside, shelf.join("link.snapshot")).unwrap();
+    let refused = async |path: &Path| {
+        let error = node.snapshot_file(path).await.err().unwrap();
+        (error.kind(), error.cause::<FileRefusal>().cloned().unwrap())
+    };
+    let (kind, refusal) = refused(Path::new("/whatever.snapshot")).await;
+    assert_eq!(
+        (kind, refusal.to_string().as_str()),
+        (Kind::Invalid, "Snapshot file \"/whatever.snapshot\" does not exist")
+    );
+    for path in [outside.as_path(), &shelf.join("link.snapshot"), &shelf.join("../outside.snapshot")] {
+        let (kind, refusal) = refused(path).await;
+        assert_eq!((kind, refusal), (Kind::Denied, FileRefusal::Outside(shelf.clone())), "{path:?}");
+    }
+    assert!(matches!(refused(&shelf.join("a")).await.1, FileRefusal::Unresolved(..)));
+
+    let name = Name::of_file(&of_a.name).unwrap();
+    node.delete_snapshot(scope("qdrant/a"), &name).await.unwrap();
+    assert!(!places[0].0.exists() && !checksum(&places[0].0).exists());
+    assert!(own.exists() && places[1].0.exists());
+    // What goes missing comes back, now and at the next start.
+    std::fs::remove_file(&places[1].0).unwrap();
+    eventually("the link is there again", || places[1].0.exists()).await.unwrap();
+    node.shutdown().await;
+    drop(node);
+    std::fs::remove_file(&places[2].0).unwrap();
+    std::fs::remove_file(checksum(&places[2].0)).unwrap();
+    let node = open().await;
+    eventually("the link is there again", || places[2].0.exists() && checksum(&places[2].0).exists())
+        .await
+        .unwrap();
+    // Somebody's own file keeps its name and its place.
+    node.upload_snapshot(
+        scope("qdrant/a"),
+        Name::of_file("own.snapshot").unwrap(),
+        body_of(std::fs::read(&outside).unwrap()),
+    )
+    .await
+    .unwrap();
+    let own_name = Name::of_file("own.snapshot").unwrap();
+    node.delete_snapshot(scope("qdrant/a"), &own_name).await.unwrap();
+    assert!(own.exists());
 }

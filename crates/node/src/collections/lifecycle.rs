@@ -173,12 +173,12 @@ impl Node {
                 Err(error) => Err(error.into()),
             }
         };
+        let moved = || Error::new(Kind::NotFound, "the collection was removed").because(Moved);
         tokio::select! {
             biased;
-            ready = ready => ready,
-            Ok(_) = async { directory.wait_for(|directory| !directory.has(key)).await.map(drop) } => {
-                Err(Error::new(Kind::NotFound, "the collection was removed").because(Moved))
-            }
+            // Whatever fails because it is being closed fails for that reason.
+            ready = ready => ready.map_err(|error| if self.directory().has(key) { error } else { moved() }),
+            Ok(_) = async { directory.wait_for(|directory| !directory.has(key)).await.map(drop) } => Err(moved()),
         }
     }
 

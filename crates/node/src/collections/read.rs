@@ -51,6 +51,18 @@ impl Collection {
 
     /// How it is. Never fails for a shard that does: then it is red.
     pub async fn info(&self) -> Result<CollectionInfo> {
+        let mut collection = self.clone();
+        loop {
+            let info = collection.look_at().await?;
+            // Unless its shards were exchanged meanwhile.
+            if collection.described.keys().all(|key| self.node.directory().has(key)) {
+                return Ok(info);
+            }
+            collection.refresh().await?;
+        }
+    }
+
+    async fn look_at(&self) -> Result<CollectionInfo> {
         let mut info = CollectionInfo {
             status: CollectionStatus::Green,
             optimizer_error: None,
@@ -81,7 +93,15 @@ impl Collection {
             if info.optimizer_error.is_none() {
                 info.optimizer_error = shard.optimizer_error();
             }
-            let found = blocking(move || Ok(shard.live()?.info().map_err(points::Error::from)?)).await?;
+            let found = blocking(move || Ok(shard.live()?.info().map_err(points::Error::from)?)).await;
+            let found = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    info.status = CollectionStatus::Red;
+                    info.optimizer_error.get_or_insert(error.to_string());
+                    continue;
+                }
+            };
             info.points_count += found.points_count as u64;
             info.indexed_vectors_count += found.indexed_vectors_count as u64;
             info.segments_count += found.segments_count as u64;

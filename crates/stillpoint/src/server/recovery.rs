@@ -154,7 +154,9 @@ impl Snapshot {
     async fn restore(self, node: &Node) -> Result<(), Failure> {
         let (file, scope) = (self.file.display(), self.scope.to_string());
         tracing::info!(%file, scope, "restoring a snapshot before anybody is served");
-        let request = PointsRestore { keep_others: true, ..PointsRestore::of(self.scope.clone()) };
+        // As genuine servers do it, who replace files.
+        let request =
+            PointsRestore { keep_others: true, adopt: true, ..PointsRestore::of(self.scope.clone()) };
         let origin = Origin::Body(body_of_file(self.open()?));
         let restored = node.restore_points(request, origin).await.map_err(|error| self.failed(error))?;
         for warning in &restored.warnings {

@@ -8,6 +8,7 @@ use client::Hashing;
 use client::native::{CollectionState, Count, PointsState};
 use client::qdrant::Scope;
 
+use super::kind_name;
 use crate::exit::{ExitCode, Failure};
 use crate::output::Output;
 use crate::stage::Source;
@@ -67,20 +68,20 @@ pub(in crate::commands) fn verify_source(
 
 fn contents(archive: impl Read, scope: &Scope) -> anyhow::Result<Contents> {
     let contents = qdrant::verify(BufReader::with_capacity(READ_BYTES, archive), Limits::default())?;
-    let (expected, wanted) = match scope {
-        Scope::Storage => (Kind::Full, "a full snapshot"),
-        Scope::Collection(_) => (Kind::Collection, "the snapshot of a collection"),
-        Scope::Shard(..) => (Kind::Shard, "the snapshot of a shard"),
+    let expected = match scope {
+        Scope::Storage => Kind::Full,
+        Scope::Collection(_) => Kind::Collection,
+        Scope::Shard(..) => Kind::Shard,
     };
     if contents.kind == expected {
         return Ok(contents);
     }
-    let (found, like) = match contents.kind {
-        Kind::Full => ("a full snapshot", "qdrant"),
-        Kind::Collection => ("the snapshot of a collection", "qdrant/COLLECTION"),
-        Kind::Shard => ("the snapshot of a shard", "qdrant/COLLECTION/SHARD"),
+    let like = match contents.kind {
+        Kind::Full => "qdrant",
+        Kind::Collection => "qdrant/COLLECTION",
+        Kind::Shard => "qdrant/COLLECTION/SHARD",
     };
-    let message = format!("this is {found}, not {wanted}");
+    let message = format!("this is a {}, not a {}", kind_name(contents.kind), kind_name(expected));
     Err(Failure::new(ExitCode::Failed, message).hint(format!("the scope for it is like `{like}`")).into())
 }
 

@@ -44,9 +44,11 @@ impl Blobs {
                 fs::create_dir_all(temp).map_err(error::io("create the temporary directory"))?;
                 let same = of(temp).and_then(|dev| Ok(dev == of(dir)?));
                 if !same.map_err(error::io("look at the temporary directory"))? {
-                    let message = format!("{} is not on the file system of the data directory", temp.display());
-                    return Err(Error::new(Kind::Invalid, message)
-                        .hint("received archives become stored ones without being copied: choose another place"));
+                    let message =
+                        format!("{} is not on the file system of the data directory", temp.display());
+                    return Err(Error::new(Kind::Invalid, message).hint(
+                        "received archives become stored ones without being copied: choose another place",
+                    ));
                 }
                 temp.join("stillpoint-incoming")
             }

@@ -86,7 +86,8 @@ impl Shelf {
 
     /// Puts one snapshot there, unless it is.
     pub(crate) fn put(&self, snapshot: &Snapshot, blob: &Path) -> Result<()> {
-        let (Some(place), digest) = (self.place(&snapshot.scope, &snapshot.name), snapshot.blob()?.digest) else {
+        let (Some(place), digest) = (self.place(&snapshot.scope, &snapshot.name), snapshot.blob()?.digest)
+        else {
             return Ok(());
         };
         if !place.exists() {
@@ -130,7 +131,9 @@ impl Shelf {
         for place in gone {
             match unlink(&place) {
                 Ok(()) => drop(self.known.lock().expect("no panic while held").remove(&place)),
-                Err(error) => tracing::warn!(%error, place = %place.display(), "remove a snapshot; trying again"),
+                Err(error) => {
+                    tracing::warn!(%error, place = %place.display(), "remove a snapshot; trying again")
+                }
             }
         }
     }
@@ -249,7 +252,8 @@ impl Node {
 
     /// Puts a snapshot that was just listed there. That it fails makes the snapshot no less complete.
     pub(crate) fn shelve(&self, snapshot: &Snapshot) {
-        let put = snapshot.blob().and_then(|blob| self.shelf().put(snapshot, &self.blobs().path(blob.digest)));
+        let put =
+            snapshot.blob().and_then(|blob| self.shelf().put(snapshot, &self.blobs().path(blob.digest)));
         if let Err(error) = put {
             tracing::warn!(%error, name = snapshot.name, "put a snapshot on the shelf; trying again");
         }

@@ -236,7 +236,10 @@ async fn snapshots_are_stored_listed_and_survive_their_collection() {
     assert_eq!(one.records, 50);
     let full = create("qdrant").await.unwrap();
     let shard = create("qdrant/a/0").await.unwrap();
-    assert!(full.name.starts_with("full-snapshot-") && shard.name.starts_with("a-shard-0-"), "{full:?} {shard:?}");
+    assert!(
+        full.name.starts_with("full-snapshot-") && shard.name.starts_with("a-shard-0-"),
+        "{full:?} {shard:?}"
+    );
     assert_eq!(create("qdrant/none").await.unwrap_err().kind(), Kind::NotFound);
     assert_eq!(create("qdrant/a/2").await.unwrap_err().kind(), Kind::NotFound);
     node.delete_collection("a").await.unwrap();
@@ -283,7 +286,8 @@ async fn stored_snapshots_are_files_that_follow_the_catalog() {
     let dir = tempfile::tempdir().unwrap();
     let shelf = dir.path().join("snapshots");
     let open = async || {
-        let settings = Settings { snapshots_dir: Some(shelf.clone()), ..Settings::new(dir.path().join("data")) };
+        let settings =
+            Settings { snapshots_dir: Some(shelf.clone()), ..Settings::new(dir.path().join("data")) };
         let node = Node::open(settings, Parts::alone()).await.unwrap();
         node.wait_for_leader().await.unwrap();
         node
@@ -347,9 +351,13 @@ async fn stored_snapshots_are_files_that_follow_the_catalog() {
         .await
         .unwrap();
     // Somebody's own file keeps its name and its place.
-    node.upload_snapshot(scope("qdrant/a"), Name::of_file("own.snapshot").unwrap(), body_of(std::fs::read(&outside).unwrap()))
-        .await
-        .unwrap();
+    node.upload_snapshot(
+        scope("qdrant/a"),
+        Name::of_file("own.snapshot").unwrap(),
+        body_of(std::fs::read(&outside).unwrap()),
+    )
+    .await
+    .unwrap();
     let own_name = Name::of_file("own.snapshot").unwrap();
     node.delete_snapshot(scope("qdrant/a"), &own_name).await.unwrap();
     assert!(own.exists());

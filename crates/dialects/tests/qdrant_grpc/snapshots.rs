@@ -41,7 +41,7 @@ async fn a_snapshot_is_made_listed_and_removed() {
     assert_eq!(client.list_full_snapshots().await.unwrap().snapshot_descriptions, [full.clone()]);
     client.delete_full_snapshot(DeleteFullSnapshotRequest { snapshot_name: full.name }).await.unwrap();
     assert_eq!(client.list_full_snapshots().await.unwrap().snapshot_descriptions, []);
-    server.node.shutdown().await;
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,5 +70,5 @@ async fn what_is_not_there_or_not_allowed_says_so() {
     assert_eq!(refusal(reader.delete_full_snapshot("s").await), denied);
     assert_eq!(reader.list_snapshots("c").await.unwrap().snapshot_descriptions, []);
     assert_eq!(reader.list_full_snapshots().await.unwrap().snapshot_descriptions, []);
-    server.node.shutdown().await;
+    server.stop().await;
 }

@@ -91,11 +91,12 @@ async fn a_restore_replaces_points_and_keeps_settings() {
         .ok("PUT /collections/c/points?wait=true", json!({"points": [{"id": 4, "vector": [9, 9, 9, 9]}]}))
         .await;
     server.ok("POST /collections/c/points/delete?wait=true", json!({"points": [5]})).await;
-    let points =
-        server.ok("POST /collections/c/points", json!({"ids": [3, 4, 5], "with_vector": true})).await;
-    assert_eq!(points.as_array().unwrap().len(), 2, "{points}");
-    assert_eq!(points[0]["payload"], json!({"number": 3, "later": 1}));
-    assert_eq!((&points[1]["vector"], &points[1]["payload"]), (&json!([9.0, 9.0, 9.0, 9.0]), &json!({})));
+    let found = server.ok("POST /collections/c/points", json!({"ids": [3, 4, 5]})).await;
+    assert_eq!(found.as_array().unwrap().len(), 2, "{found}");
+    let (third, fourth) =
+        (server.read("/collections/c/points/3").await, server.read("/collections/c/points/4").await);
+    assert_eq!(third["payload"], json!({"number": 3, "later": 1}));
+    assert_eq!((&fourth["vector"], &fourth["payload"]), (&json!([9.0, 9.0, 9.0, 9.0]), &json!({})));
     // Restored to what it does not fit.
     server.ok("PUT /collections/wide", json!({"vectors": {"size": 5, "distance": "Dot"}})).await;
     server

@@ -101,8 +101,7 @@ impl Node {
                 blocking(move || Ok((key, shard.capture()?)))
             });
             let captures: Vec<_> = captures.collect();
-            let shards: Vec<(Key, Capture)> =
-                stream::iter(captures).buffered(AT_ONCE).try_collect().await?;
+            let shards: Vec<(Key, Capture)> = stream::iter(captures).buffered(AT_ONCE).try_collect().await?;
             let after = confirm(&hosts).await?;
             let is_cut = before == after
                 && shards.iter().all(|(key, capture)| {

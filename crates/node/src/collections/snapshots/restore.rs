@@ -112,31 +112,33 @@ impl Node {
             log_index: 0,
         };
         if request.priority == Priority::Replica && !self.is_alone() && self.has_replicas(&request.scope) {
-            let sentence = "the archive was verified and not used: there are replicas, and they were preferred";
+            let sentence =
+                "the archive was verified and not used: there are replicas, and they were preferred";
             tracing::info!(task = %image, scope = %request.scope, "{sentence}");
             restored.warnings.push(sentence.to_owned());
             return Ok(restored);
         }
         let uuids: BTreeMap<String, Uuid> = {
-            let found = targets(&request.scope, &received.contents, &self.directory())?;
+            let found = targets(&request, &received.contents, &self.directory())?;
             found.iter().map(|target| (target.name.clone(), Uuid::new_v4())).collect()
         };
         let nodes: Vec<u64> = self.status().members.voters().map(|voter| voter.id.0).collect();
         let mut blob = received.blob.map(|blob| blob.digest);
+        let PointsRestore { keep_others, adopt, .. } = request;
         if let Some(digest) = blob {
-            let making =
-                Making { image, blob, nodes: nodes.clone(), uuids: &uuids, keep_others: request.keep_others };
+            let nodes = nodes.clone();
+            let making = Making { image, blob, nodes, uuids: &uuids, keep_others, adopt };
             if self.stage_points_everywhere(&request, &received, digest, &making).await? {
                 blob = None;
             }
         }
-        let making = Making { image, blob, nodes, uuids: &uuids, keep_others: request.keep_others };
+        let making = Making { image, blob, nodes, uuids: &uuids, keep_others, adopt };
         // Once it is proposed, only what becomes of the entry tells whether the files are needed.
         received.staged.keep();
         let (contents, staged) = (&received.contents, &received.staged);
         let exchanged = self.exchange_points(
             |directory| {
-                let targets = targets(&request.scope, contents, directory)?;
+                let targets = targets(&request, contents, directory)?;
                 let proposal = propose(&request.scope, &targets, contents, staged, directory, &making)?;
                 let (content, expected) = (proposal.content.clone(), proposal.expected.clone());
                 Ok((proposal, Command::Exchange { image, term, content, expected }))
@@ -187,8 +189,8 @@ impl Node {
         fail::fail_point!("points::unpacked");
         running.step(Step::Stage, Some(unpacked.bytes))?;
         let (sha256, bytes, contents) = (unpacked.sha256, unpacked.bytes, unpacked.contents.clone());
-        let (directory, scope) = (self.directory(), request.scope.clone());
-        let staged = blocking(move || stage(unpacked, &scope, &directory)).await?;
+        let (directory, request) = (self.directory(), request.clone());
+        let staged = blocking(move || stage(unpacked, &request, &directory)).await?;
         Ok(Received { contents, staged, sha256, bytes, blob })
     }
 
@@ -225,7 +227,8 @@ impl Node {
                 .and_then(|chunk| {
                     received += chunk.len() as u64;
                     if received > max_bytes {
-                        let message = format!("the archive is larger than {max_bytes} bytes (restore_max_bytes)");
+                        let message =
+                            format!("the archive is larger than {max_bytes} bytes (restore_max_bytes)");
                         return Err(Error::new(Kind::TooLarge, message));
                     }
                     self.check_disk(chunk.len() as u64)?;
@@ -271,10 +274,9 @@ impl Node {
     ) -> Result<bool> {
         let directory = self.directory();
         let (contents, staged) = (&received.contents, &received.staged);
-        let targets = targets(&request.scope, contents, &directory)?;
+        let targets = targets(request, contents, &directory)?;
         let proposal = propose(&request.scope, &targets, contents, staged, &directory, making)?;
-        let image =
-            PointsImage { image: making.image, blob, parts: parts(&proposal.content, &targets) };
+        let image = PointsImage { image: making.image, blob, parts: parts(&proposal.content, &targets) };
         let members = self.status().members;
         let others: Vec<_> = members.voters().filter(|member| member.id != self.id()).cloned().collect();
         let asked = others.iter().map(|member| {
@@ -317,16 +319,18 @@ impl Node {
 }
 
 /// Opens what was unpacked in the engine, if it fits what is there.
-fn stage(unpacked: Unpacked, scope: &PointsScope, directory: &Directory) -> Result<StagedShards> {
-    let targets: Vec<Target> = targets(scope, &unpacked.contents, directory)?;
+fn stage(unpacked: Unpacked, request: &PointsRestore, directory: &Directory) -> Result<StagedShards> {
+    let targets: Vec<Target> = targets(request, &unpacked.contents, directory)?;
     let staged = unpacked.finish(|(member, _)| {
         let target = targets.iter().find(|target| target.member == *member);
         let target = target.ok_or_else(|| Error::new(Kind::Corrupt, "a shard of no collection"))?;
         Ok(target.config.to_edge_config())
     })?;
-    let places = targets.iter().flat_map(|target| target.places(scope));
+    let places = targets.iter().flat_map(|target| target.places(&request.scope));
     match places.into_iter().find(|place| !staged.shards.contains_key(place)) {
-        Some((_, id)) => Err(Error::new(Kind::Corrupt, format!("the archive lacks the points of shard {id}"))),
+        Some((_, id)) => {
+            Err(Error::new(Kind::Corrupt, format!("the archive lacks the points of shard {id}")))
+        }
         None => Ok(staged),
     }
 }

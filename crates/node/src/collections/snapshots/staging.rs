@@ -157,15 +157,19 @@ impl Stager {
         self.obtain(image.blob)?;
         let (file, _) = self.blobs.open_blob(image.blob)?;
         let find = |place: &Place| {
-            image.parts.iter().find(|part| (part.member.as_ref(), part.shard.id) == (place.0.as_ref(), place.1))
+            image
+                .parts
+                .iter()
+                .find(|part| (part.member.as_ref(), part.shard.id) == (place.0.as_ref(), place.1))
         };
         let of_shard = image.parts.first().map_or(0, |part| part.shard.id);
         let expected = Some(image.blob);
         let unpacked =
             unpack(file, points, image.image, of_shard, expected, dirs, |place| find(place).is_some())?;
-        let lacks = image.parts.iter().find(|part| {
-            !unpacked.stagings.contains_key(&(part.member.clone(), part.shard.id))
-        });
+        let lacks = image
+            .parts
+            .iter()
+            .find(|part| !unpacked.stagings.contains_key(&(part.member.clone(), part.shard.id)));
         if let Some(lacks) = lacks {
             return Err(Error::new(Kind::Corrupt, format!("the archive lacks shard {}", lacks.shard.id)));
         }
@@ -196,8 +200,7 @@ pub(crate) fn restage(
     let wanted = (image.member.clone(), id);
     // Those who open it hold the directory.
     let dirs = StagingDirs::default();
-    let unpacked =
-        unpack(file, points, image.name, id, Some(blob), &dirs, |place| *place == wanted)?;
+    let unpacked = unpack(file, points, image.name, id, Some(blob), &dirs, |place| *place == wanted)?;
     let mut staged = unpacked.finish(|_| Ok(config.clone()))?;
     staged.keep();
     match staged.shards.contains_key(&wanted) {
@@ -236,13 +239,7 @@ impl<W: Fn(&Place) -> bool> Into<'_, W> {
 impl<W: Fn(&Place) -> bool> Sink for Into<'_, W> {
     type File = Target;
 
-    fn segment_file(
-        &mut self,
-        at: ShardAt<'_>,
-        segment: &str,
-        path: &str,
-        bytes: u64,
-    ) -> io::Result<Target> {
+    fn segment_file(&mut self, at: ShardAt<'_>, segment: &str, path: &str, bytes: u64) -> io::Result<Target> {
         let Some(staging) = self.staging(at)? else { return Ok(Target(None)) };
         let segment = Uuid::try_parse(segment).map_err(io::Error::other)?;
         let file = staging.file(segment, path, bytes).map_err(|error| io::Error::other(unfit(error)))?;

@@ -142,7 +142,10 @@ async fn rounds_of_deletes_and_inserts_with_snapshots_lose_nothing() {
         node.delete_snapshot(of_c.clone(), &name).await.unwrap();
         if round % 20 == 19 {
             let all: Vec<u64> = (0..=round).flat_map(|r| r * 10 + 5..r * 10 + 10).collect();
-            assert_eq!(ids(&c).await.into_iter().collect::<Vec<_>>(), all.into_iter().map(PointId::from).collect::<Vec<_>>());
+            assert_eq!(
+                ids(&c).await.into_iter().collect::<Vec<_>>(),
+                all.into_iter().map(PointId::from).collect::<Vec<_>>()
+            );
         }
     }
     assert!(node.snapshots(None).unwrap().is_empty());
@@ -222,7 +225,17 @@ async fn writers_and_readers_go_on_through_restores() {
         restore(&node, "qdrant/c", whole.clone()).await.unwrap();
         // Acknowledged after it, so it stays.
         put(&c, vec![account(5000 + round, 1)]).await.unwrap();
-        assert_eq!(count(&c, Some(serde_json::from_value(json!({"must": [{"key": "balance", "match": {"value": 1}}]})).unwrap())).await, 1);
+        assert_eq!(
+            count(
+                &c,
+                Some(
+                    serde_json::from_value(json!({"must": [{"key": "balance", "match": {"value": 1}}]}))
+                        .unwrap()
+                )
+            )
+            .await,
+            1
+        );
         restore(&node, "qdrant/c/1", one.clone()).await.unwrap();
         node.undo(scope("qdrant/c/1"), None).await.unwrap();
         node.undo(scope("qdrant/c"), None).await.unwrap();

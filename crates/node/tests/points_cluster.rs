@@ -68,7 +68,9 @@ async fn a_node_that_was_away_fetches_the_archive_and_answers() {
     assert_eq!(size(&back).await, 50);
     let dirs = back.settings().data_dir.join("points");
     // Its own former shards and those restored; the marks of images lie beside them.
-    eventually("both generations are there", || std::fs::read_dir(&dirs).unwrap().count() == 2).await.unwrap();
+    eventually("both generations are there", || std::fs::read_dir(&dirs).unwrap().count() == 2)
+        .await
+        .unwrap();
     back.undo(scope("qdrant/c"), None).await.unwrap();
     assert_eq!(size(&back).await, 100);
 }

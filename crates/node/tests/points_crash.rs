@@ -109,7 +109,10 @@ async fn check(of: &str, operation: &str, point: &str, after: After) {
         }
         // Of the other shard, what was acknowledged stays.
         ("restore", New) if of == "qdrant/c/1" => {
-            assert!(found.is_superset(&(0..40).collect()) && found.len() < before.len() + 10, "{what}: {found:?}");
+            assert!(
+                found.is_superset(&(0..40).collect()) && found.len() < before.len() + 10,
+                "{what}: {found:?}"
+            );
         }
         ("restore", New) => assert_eq!(found, (0..40).collect(), "{what}"),
         ("undo", New) if of == "qdrant/c/1" => assert!(found.is_superset(&before), "{what}: {found:?}"),
@@ -129,7 +132,9 @@ async fn check(of: &str, operation: &str, point: &str, after: After) {
         (false, _) => 1,
     };
     let dirs = || shard_dirs(&node) == 3 + replaced;
-    eventually(&format!("{what}: {} directories, not {}", 3 + replaced, shard_dirs(&node)), dirs).await.unwrap();
+    eventually(&format!("{what}: {} directories, not {}", 3 + replaced, shard_dirs(&node)), dirs)
+        .await
+        .unwrap();
 
     restore(&node, of, std::fs::read(dir.path().join("archive")).unwrap()).await.unwrap();
     assert!(ids(&node).await.is_superset(&(0..40).collect()), "{what}");
@@ -194,7 +199,10 @@ async fn killed_at_any_moment_nothing_acknowledged_is_lost() {
         match (written.first(), written.last()) {
             (Some(first), Some(last)) => {
                 assert_eq!(written.len() as u64, last - first + 1, "round {round}: {written:?}");
-                assert!((acknowledged..=acknowledged + 1).contains(last), "round {round}: {last} of {acknowledged}");
+                assert!(
+                    (acknowledged..=acknowledged + 1).contains(last),
+                    "round {round}: {last} of {acknowledged}"
+                );
             }
             _ => assert!(restoring, "round {round}: {acknowledged} was acknowledged"),
         }

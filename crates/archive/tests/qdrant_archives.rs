@@ -6,11 +6,12 @@
 mod support;
 
 use std::fs;
+use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 
-use archive::qdrant::{Contents, Extents, Kind, Limits, Packing, Sums, verify};
+use archive::qdrant::{Contents, Extents, FullContent, Kind, Limits, Pack, Packing, Sums, verify};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::points::Files;
@@ -83,6 +84,23 @@ fn equal_contents_give_equal_bytes() {
     let there = Files::of_all(&files).1;
     files.reverse();
     assert!(Files::of_all(&files).1 == there);
+}
+
+/// What nobody could read again is not written.
+#[test]
+fn names_that_no_reader_takes_are_refused_before_anything_is_written() {
+    for (first, second) in
+        [("x.snapshot", "x.snapshot"), ("a\nb.snapshot", "y.snapshot"), ("../x", "y.snapshot")]
+    {
+        let mut found = Files::default();
+        let mut full = FullContent::default();
+        for (name, member) in [("a", first), ("b", second)] {
+            full.collections.insert(name.into(), (member.into(), found.collection(Some(member), 1, &[])));
+        }
+        let mut out = Vec::new();
+        let refused = Pack::full(full).write(&mut found, &mut out).unwrap_err();
+        assert_eq!((refused.kind(), out.len()), (io::ErrorKind::InvalidInput, 0), "{first:?} {second:?}");
+    }
 }
 
 #[test]

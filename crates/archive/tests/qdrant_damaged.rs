@@ -193,8 +193,8 @@ fn what_does_not_fit_together_is_refused_in_genuine_words_where_there_are_some()
         (
             shard().with_segment(&rocksdb),
             format!(
-                "segment {SEGMENT} holds RocksDB data, which Qdrant 1.18 and newer don't read either: restore \
-                 the archive on Qdrant 1.17, let it optimize, and save it again there"
+                "segment {SEGMENT} holds RocksDB data, which newer servers don't read either: restore the \
+                 archive on Qdrant 1.16, which converts it, and save it again there"
             ),
         ),
         (

@@ -168,9 +168,9 @@ async fn the_catalog_from_creation_to_deletion() {
     let entry = created.json();
     let name = entry["name"].as_str().unwrap().replace(' ', "%20");
     assert_eq!((&entry["points"], &entry["scope"]), (&json!(3), &json!("qdrant/a b")));
-    let own =
-        server.send(&format!("POST {COLLECTION}/snapshots"), json!({"name": "mine.snapshot"}).to_string());
-    assert_eq!(own.await.status, StatusCode::CREATED);
+    let own = json!({"name": "mine.snapshot"}).to_string();
+    let own = server.send(&format!("POST {COLLECTION}/snapshots"), own).await;
+    assert_eq!(own.status, StatusCode::CREATED);
     let again = json!({"name": "mine.snapshot"}).to_string();
     let again = server.send(&format!("POST {COLLECTION}/snapshots"), again).await;
     assert_eq!(again.status, StatusCode::CONFLICT, "{:?}", again.body);
@@ -178,8 +178,8 @@ async fn the_catalog_from_creation_to_deletion() {
     let bytes = server.send(&format!("GET {COLLECTION}/snapshots/{name}/archive"), "").await;
     assert_eq!(bytes.headers["content-type"], "application/x-tar");
     assert_eq!(bytes.headers["stillpoint-sha256"].to_str().unwrap(), sha256(&bytes.body));
-    let uploaded = server.send(&format!("PUT {COLLECTION}/snapshots/second.snapshot"), bytes.body.clone());
-    assert_eq!(uploaded.await.status, StatusCode::CREATED);
+    let upload = format!("PUT {COLLECTION}/snapshots/second.snapshot");
+    assert_eq!(server.send(&upload, bytes.body.clone()).await.status, StatusCode::CREATED);
     let damaged = bytes.body.slice(..1000);
     let damaged = server.send(&format!("PUT {COLLECTION}/snapshots/third.snapshot"), damaged).await;
     assert_eq!((damaged.status, damaged.kind()), (StatusCode::UNPROCESSABLE_ENTITY, "corrupt".to_owned()));

@@ -343,7 +343,7 @@ impl<R: Read> Read for Content<'_, R> {
 }
 
 /// A name that stays inside, without what adds nothing to it.
-fn clean(raw: &[u8]) -> Result<String, Error> {
+pub(super) fn clean(raw: &[u8]) -> Result<String, Error> {
     let refused = || Error::Name(String::from_utf8_lossy(raw).into_owned());
     let name = std::str::from_utf8(raw).map_err(|_| refused())?;
     let is_odd = |part: &str| part == ".." || part.chars().any(|c| c.is_control() || c == '\\');

@@ -106,7 +106,7 @@ pub enum Error {
     ShardKeys(String),
     /// Data in a form that newer servers can't read either.
     #[error(
-        "segment {0} holds RocksDB data, which Qdrant 1.18 and newer don't read either: restore the archive on Qdrant 1.17, let it optimize, and save it again there"
+        "segment {0} holds RocksDB data, which newer servers don't read either: restore the archive on Qdrant 1.16, which converts it, and save it again there"
     )]
     RocksDb(String),
 }

@@ -4,15 +4,16 @@
 //! Like `qdrant/qdrant:lib/collection/src/collection/snapshots.rs`, `lib/shard/src/snapshots` and
 //! `lib/storage/src/content_manager/snapshots` make them, with `SHA256SUMS` at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 
 use serde_json::json;
 
+use super::entries::clean;
 use super::layout::SUMS;
 use super::sums::{self, Hashing};
-use super::{END_BYTES, Extents, ShardAt, Writer, member_bytes};
+use super::{END_BYTES, Error, Extents, ShardAt, Writer, member_bytes};
 
 /// The format of collections that genuine servers of today write.
 const COLLECTION_VERSION: &[u8] = b"0.4.2";
@@ -159,8 +160,10 @@ impl Pack {
     }
 
     /// Writes the archive and returns `out`, flushed. What is described alike, and has the same data, has the same
-    /// bytes. Fails with `UnexpectedEof` if a file is shorter than described, and with the errors of both sides.
+    /// bytes. Fails with `UnexpectedEof` if a file is shorter than described, with `InvalidInput`, before anything
+    /// is written, if nobody could read the archive because of its names, and with the errors of both sides.
     pub fn write<S: Source, W: Write>(&self, source: &mut S, out: W) -> io::Result<W> {
+        self.check_names()?;
         let mut out = BufWriter::with_capacity(COPY_BYTES / 2, out);
         self.write_to(&mut Copying { source, chunk: vec![0; COPY_BYTES] }, &mut out)?;
         out.into_inner().map_err(io::IntoInnerError::into_error)
@@ -193,6 +196,24 @@ impl Pack {
             writer.bytes(SUMS, sums::render(&hashing.finish()?).as_bytes())?;
         }
         writer.finish().map(drop)
+    }
+
+    fn check_names(&self) -> io::Result<()> {
+        let mut names = HashSet::new();
+        for Member { name, data, .. } in &self.members {
+            let refused = |error: Error| Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+            match clean(name.as_bytes()) {
+                Ok(cleaned) if cleaned == *name => {}
+                _ => return refused(Error::Name(name.clone())),
+            }
+            if !names.insert(name) {
+                return refused(Error::Twice(name.clone()));
+            }
+            if let Data::Pack(pack) = data {
+                pack.check_names()?;
+            }
+        }
+        Ok(())
     }
 
     fn sums_bytes(&self) -> u64 {

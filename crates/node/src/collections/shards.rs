@@ -206,14 +206,6 @@ impl Shards {
         members: &[Member],
         again: bool,
     ) {
-        let unwanted: Vec<Key> =
-            self.slots().keys().filter(|key| !wanted.contains_key(key)).copied().collect();
-        for key in unwanted {
-            match kept.contains(&key) {
-                true => self.close(key).await,
-                false => self.drop_shard(key).await,
-            }
-        }
         let mut opening = FuturesUnordered::new();
         for (key, shard) in wanted {
             match self.slots().get(key) {
@@ -227,6 +219,15 @@ impl Shards {
             opening.push(self.open_into(*key, shard, members));
         }
         while opening.next().await.is_some() {}
+        // Last, for closing waits for readings, and what takes the place of these is waited for.
+        let unwanted: Vec<Key> =
+            self.slots().keys().filter(|key| !wanted.contains_key(key)).copied().collect();
+        for key in unwanted {
+            match kept.contains(&key) {
+                true => self.close(key).await,
+                false => self.drop_shard(key).await,
+            }
+        }
         for (key, shard) in wanted {
             if let Ok(Some(hosted)) = self.look(*key)
                 && let Err(error) = configure(&hosted, &shard.collection).await
@@ -334,27 +335,37 @@ impl Shards {
         self.pins.lock().expect("no panic while held").contains_key(&key)
     }
 
-    /// Removes what is not `needed`, nor staged by a restore that may still happen, by its image. Only sound once
-    /// this node has applied all that its log held at start: a power cut may have taken a suffix from the control
-    /// state, and with it a collection.
+    /// Removes shards that are not among those `named`, nor staged for an image that `may_happen` yet. Both are asked
+    /// anew before anything goes. Only sound once this node has applied all that its log held at start: a power cut
+    /// may have taken a suffix from the control state, and with it a collection.
     pub(crate) async fn remove_leftovers(
         &self,
-        needed: &BTreeSet<Key>,
+        named: impl Fn() -> BTreeSet<Key> + Send + 'static,
         may_happen: impl Fn(Uuid) -> bool + Send + 'static,
     ) -> Result<()> {
-        let (dir, staging) = (self.dir.clone(), self.staging.clone());
-        let open: Vec<Key> = self.slots().keys().copied().collect();
-        let pinned: Vec<Key> = self.pins.lock().expect("no panic while held").keys().copied().collect();
-        let needed: BTreeSet<PathBuf> =
-            needed.iter().chain(&open).chain(&pinned).map(|key| self.dir_of(*key)).collect();
+        let (dir, staging, pins) = (self.dir.clone(), self.staging.clone(), Arc::clone(&self.pins));
+        // Only the caller opens shards.
+        let open: BTreeSet<Key> = self.slots().keys().copied().collect();
         blocking(move || {
+            let is_needed = |key: &Key, named: &BTreeSet<Key>| {
+                named.contains(key)
+                    || open.contains(key)
+                    || pins.lock().expect("no panic while held").contains_key(key)
+            };
+            let all = named();
             for generation in list(&dir)? {
+                let Some(shards) = shards_in(&generation)? else { continue };
+                if !shards.is_empty() && shards.iter().all(|(key, _)| is_needed(key, &all)) {
+                    continue;
+                }
+                // In this order: what is staged no more is named by now, or never will be.
                 if staging.holds(&generation, &may_happen) {
                     continue;
                 }
+                let all = named();
                 let mut left = false;
-                for shard in list(&generation)?.into_iter().filter(|path| path.is_dir()) {
-                    if needed.contains(&shard) {
+                for (key, shard) in shards {
+                    if is_needed(&key, &all) {
                         left = true;
                     } else {
                         tracing::info!(dir = %shard.display(), "remove what is left of a shard");
@@ -480,6 +491,14 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>> {
         entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
     };
     entries.map_err(error::io("list the directories of shards"))
+}
+
+/// The shards in the directory of a generation; `None` if its name is none of ours.
+fn shards_in(generation: &Path) -> Result<Option<Vec<(Key, PathBuf)>>> {
+    let named = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    let Some(uuid) = named(generation).and_then(|name| name.parse().ok()) else { return Ok(None) };
+    let shard = |path: PathBuf| Some(((uuid, named(&path)?.parse().ok()?), path));
+    Ok(Some(list(generation)?.into_iter().filter_map(shard).collect()))
 }
 
 fn remove(dir: &Path) -> Result<()> {

@@ -56,12 +56,16 @@ impl Node {
     /// Removes shards that nothing names: dropped ones, and those of restores that did not happen.
     async fn remove_leftover_shards(&self) -> Result<()> {
         // What is applied by now may already be more than what the caller saw.
-        let directory = self.directory();
-        let mut needed = directory.kept();
-        needed.extend(directory.wanted(self.id()).into_keys());
+        let node = self.clone();
+        let named = move || {
+            let directory = node.directory();
+            let mut named = directory.kept();
+            named.extend(directory.wanted(node.id()).into_keys());
+            named
+        };
         let node = self.clone();
         let may_happen = move |image| node.task(image).map_or(true, |task| task.state == TaskState::Running);
-        self.shards().remove_leftovers(&needed, may_happen).await
+        self.shards().remove_leftovers(named, may_happen).await
     }
 
     /// Gives shards that this node came to lead the indexes that their collection has and they don't, and takes

@@ -36,7 +36,7 @@ impl Collection {
                 for changed in join_all(changes).await {
                     match changed {
                         Ok(Changed::Done(number)) => highest = highest.max(number),
-                        Ok(Changed::Moved(part)) => left.push(part),
+                        Ok(Changed::Moved(part)) => left.push(*part),
                         Err(error) => drop(failed.get_or_insert(error)),
                     }
                 }
@@ -116,13 +116,13 @@ enum Changed {
     /// Logged, under this number.
     Done(u64),
     /// Not made: the shard is its collection's no more.
-    Moved(Update),
+    Moved(Box<Update>),
 }
 
 async fn change(node: &Node, key: Key, update: Update) -> Result<Changed> {
     let hosted = match node.ready_shard(key).await {
         Ok(hosted) => hosted,
-        Err(error) if error.cause::<Moved>().is_some() => return Ok(Changed::Moved(update)),
+        Err(error) if error.cause::<Moved>().is_some() => return Ok(Changed::Moved(Box::new(update))),
         Err(error) => return Err(error),
     };
     // Whoever exchanges a shard holds its gate until the directory says so.
@@ -130,7 +130,7 @@ async fn change(node: &Node, key: Key, update: Update) -> Result<Changed> {
     let number = if update.depends_on_state() {
         let _gate = hosted.gate.write().await;
         if !is_live() {
-            return Ok(Changed::Moved(update));
+            return Ok(Changed::Moved(Box::new(update)));
         }
         // What timed out before may have been logged since.
         hosted.group.confirm().await?;
@@ -140,7 +140,7 @@ async fn change(node: &Node, key: Key, update: Update) -> Result<Changed> {
     } else {
         let _gate = hosted.gate.read().await;
         if !is_live() {
-            return Ok(Changed::Moved(update));
+            return Ok(Changed::Moved(Box::new(update)));
         }
         let shard = hosted.shard().live()?;
         let entries = update.resolve(&shard)?;

@@ -27,7 +27,11 @@ impl PointsCapture {
 
     /// Writes the archive. Equal captures give equal bytes. Blocks.
     pub fn write<W: Write + Send>(&self, out: W, packing: Packing) -> Result<W> {
-        let pack = self.pack(packing)?;
+        self.write_pack(&self.pack(packing)?, out)
+    }
+
+    /// The same, of what [`pack`](Self::pack) has described.
+    pub(super) fn write_pack<W: Write + Send>(&self, pack: &Pack, out: W) -> Result<W> {
         pack.write(&mut Files(self), out).map_err(|error| match error.downcast::<crate::Error>() {
             // Such as a cancel.
             Ok(ours) => ours,

@@ -2,6 +2,7 @@
 //! made live.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use records::qdrant::{Command, Content, Refusal, Reply};
 use records::{Op, Position};
@@ -16,6 +17,9 @@ use crate::node::Node;
 
 /// How often an exchange is tried that changes of settings overtake.
 const ATTEMPTS: usize = 10;
+
+/// So long an exchange waits for shards to be opened before it is told of as done without them.
+const OPENED_MAX: Duration = Duration::from_secs(300);
 
 impl Node {
     /// Commits what `propose` makes of collections that nobody can change meanwhile; again if somebody could after
@@ -76,6 +80,13 @@ impl Node {
         let keys: Vec<Key> = here.map(|shard| (shard.generation, shard.id)).collect();
         for key in keys {
             let ready = async {
+                let opened = async {
+                    // That a large one is still being opened is no failure.
+                    while self.directory().has(key) && matches!(self.shards().look(key), Ok(None)) {
+                        drop(self.shards().get(key).await);
+                    }
+                };
+                drop(tokio::time::timeout(OPENED_MAX, opened).await);
                 let hosted = self.ready_shard(key).await?;
                 self.complete(key, &hosted).await
             };

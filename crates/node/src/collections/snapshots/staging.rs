@@ -402,7 +402,7 @@ impl<R: Read> Read for Hashing<R> {
 /// The failure of an archive that cannot be read completely, or of its reading.
 fn damaged(error: format::Error) -> Error {
     match error {
-        format::Error::Io(error) => match error.downcast::<Error>() {
+        format::Error::Io(error) | format::Error::Write(error) => match error.downcast::<Error>() {
             // Such as a cancel, or a file that cannot be made.
             Ok(ours) => ours,
             Err(error) => error::io("unpack the archive")(error),

@@ -71,11 +71,12 @@ impl Node {
         let (index, points, at_ms) = (capture.index, capture.points(), capture.taken_at_ms);
         let node = self.clone();
         let blob = blocking(move || {
-            let bytes = capture.bytes(Packing::Regular)?;
+            let pack = capture.pack(Packing::Regular)?;
+            let bytes = pack.bytes();
             node.check_disk(bytes)?;
             running.step(Step::Write, Some(bytes))?;
             let incoming = Watched { incoming: node.blobs().receive()?, running };
-            capture.write(incoming, Packing::Regular)?.incoming.finish()
+            capture.write_pack(&pack, incoming)?.incoming.finish()
         })
         .await?;
         fail::fail_point!("points::written");

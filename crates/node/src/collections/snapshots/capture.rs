@@ -67,7 +67,6 @@ impl Node {
     /// shard; `Unavailable` if writers could not be held still.
     pub async fn capture_points(&self, scope: PointsScope) -> Result<PointsCapture> {
         self.confirm_leader().await?;
-        self.check_points_disk()?;
         let mut last = None;
         for _ in 0..ATTEMPTS {
             let hosts = self.hosts(&self.directory(), &scope).await?;

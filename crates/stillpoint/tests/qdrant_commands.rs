@@ -67,8 +67,9 @@ fn a_collection_goes_out_and_in_by_both_ways() {
 
     let saved = points.run(&["save", "qdrant/plain8", "native.snapshot", "--json"]).expect(0, "Saved").json();
     points.run(&["save", &points.url("plain8"), "rest.snapshot"]).expect(0, "Saved");
-    points.run(&["verify", "native.snapshot"]).expect(0, "");
-    points.run(&["inspect", "native.snapshot"]).expect(0, "");
+    for command in ["verify", "inspect"] {
+        points.server.cli.run(&[command, "native.snapshot"]).expect(0, "");
+    }
     assert_eq!(
         points.run(&["list", "qdrant/plain8", "--json"]).expect(0, "").json(),
         json!([]),

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 use archive::hashicorp::{Compression, Reader};
-use archive::qdrant::{Extents, Writer};
+use archive::qdrant::{
+    CollectionContent, Extents, FullContent, Pack, Packing, SegmentContent, ShardAt, ShardContent, Source,
+    Writer,
+};
 use archive::testing::{Builder, archive, meta, one_of_each};
 
 fn main() -> io::Result<()> {
@@ -37,7 +40,49 @@ fn qdrant(directory: &Path) -> io::Result<()> {
         let extents = Extents::new(40_000, (0..stretches).map(|n| n * 1200..n * 1200 + 10));
         writer.file(&name, &extents, io::repeat(7))?;
     }
-    write(directory, "sparse_tar", "every-member", &writer.finish()?)
+    write(directory, "sparse_tar", "every-member", &writer.finish()?)?;
+
+    let shard = || ShardContent { segments: vec![segment()], ..ShardContent::default() };
+    let collection = || CollectionContent {
+        config: br#"{"params":{"vectors":{}}}"#.to_vec(),
+        schema: br#"{"schema":{}}"#.to_vec(),
+        shards: vec![shard()],
+    };
+    let collections = [("a".to_owned(), ("a.snapshot".to_owned(), collection()))].into();
+    let full = FullContent { collections, aliases: [("b".to_owned(), "a".to_owned())].into() };
+    for (name, pack) in [
+        ("shard", Pack::shard(shard(), Packing::Regular)),
+        ("streamed", Pack::shard(shard(), Packing::Streamable)),
+        ("collection", Pack::collection(collection())),
+        ("full", Pack::full(full)),
+    ] {
+        write(directory, "qdrant_archive", name, &pack.write(&mut Made, Vec::new())?)?;
+    }
+    Ok(())
+}
+
+/// The least that a segment has, and a list of one point.
+fn segment() -> SegmentContent {
+    let uuid = "00000000-0000-4000-8000-000000000001".to_owned();
+    let files = [("segment.json", STATE.len()), ("version.info", 5), ("mutable_id_tracker.mappings", 13)];
+    let files = files.map(|(path, bytes)| (path.to_owned(), Extents::dense(bytes as u64)));
+    SegmentContent { uuid, files: files.into() }
+}
+
+const STATE: &[u8] = br#"{"version":4,"config":{}}"#;
+
+struct Made;
+
+impl Source for Made {
+    type File = io::Cursor<&'static [u8]>;
+
+    fn open(&mut self, _: ShardAt<'_>, _: &str, path: &str) -> io::Result<Self::File> {
+        Ok(io::Cursor::new(match path {
+            "segment.json" => STATE,
+            "version.info" => b"0.6.0",
+            _ => b"\x01\x07\0\0\0\0\0\0\0\0\0\0\0",
+        }))
+    }
 }
 
 /// States that genuine Nomad code wrote, small ones: large ones slow fuzzing down.

@@ -128,16 +128,21 @@ impl RedbLog {
     pub(crate) fn append(&mut self, batch: u64, lasts: Duration) -> anyhow::Result<f64> {
         let (began, first) = (Instant::now(), self.next);
         while began.elapsed() < lasts {
-            let transaction = self.database.begin_write()?;
-            let mut entries = transaction.open_table(ENTRIES)?;
-            for index in self.next..self.next + batch {
-                entries.insert(index, ENTRY.as_slice())?;
-            }
-            drop(entries);
-            transaction.commit()?;
-            self.next += batch;
+            self.commit((0..batch).map(|_| ENTRY.as_slice()))?;
         }
         Ok((self.next - first) as f64 / began.elapsed().as_secs_f64())
+    }
+
+    /// Makes entries durable, all at once.
+    pub(crate) fn commit<'a>(&mut self, batch: impl IntoIterator<Item = &'a [u8]>) -> anyhow::Result<()> {
+        let transaction = self.database.begin_write()?;
+        let mut entries = transaction.open_table(ENTRIES)?;
+        for entry in batch {
+            entries.insert(self.next, entry)?;
+            self.next += 1;
+        }
+        drop(entries);
+        Ok(transaction.commit()?)
     }
 }
 
@@ -158,10 +163,15 @@ impl FileLog {
         let began = Instant::now();
         let mut entries = 0_u64;
         while began.elapsed() < lasts {
-            self.file.write_all(&ENTRY)?;
-            self.file.sync_data()?;
+            self.write(&ENTRY)?;
             entries += 1;
         }
         Ok(entries as f64 / began.elapsed().as_secs_f64())
+    }
+
+    /// Makes one entry durable.
+    pub(crate) fn write(&mut self, entry: &[u8]) -> anyhow::Result<()> {
+        self.file.write_all(entry)?;
+        Ok(self.file.sync_data()?)
     }
 }

@@ -95,18 +95,39 @@ impl Connection {
         self.expect_success()
     }
 
+    /// Sends JSON, or nothing, and gives back the answer's content.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, json: &str) -> anyhow::Result<Vec<u8>> {
+        let length = json.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        );
+        self.send((head + json).as_bytes())?;
+        let (status, content) = self.answer()?;
+        ensure!(
+            status == 200,
+            "{method} {path} was answered {status}: {}",
+            String::from_utf8_lossy(&content)
+        );
+        Ok(content)
+    }
+
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
     }
 
     fn expect_success(&mut self) -> anyhow::Result<()> {
+        let (status, content) = self.answer()?;
+        if status != 200 {
+            bail!("the server answered {status}: {}", String::from_utf8_lossy(&content));
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self) -> anyhow::Result<(u16, Vec<u8>)> {
         let head = self.read_head()?;
         let mut content = Vec::new();
         self.stream.by_ref().take(head.content_bytes).read_to_end(&mut content)?;
-        if head.status != 200 {
-            bail!("the server answered {}: {}", head.status, String::from_utf8_lossy(&content));
-        }
-        Ok(())
+        Ok((head.status, content))
     }
 
     fn read_head(&mut self) -> anyhow::Result<Head> {

@@ -6,6 +6,9 @@ mod bare;
 mod http;
 mod machine;
 mod measure;
+mod memory;
+#[cfg(feature = "qdrant")]
+mod points;
 mod random;
 mod server;
 mod state;
@@ -39,6 +42,19 @@ pub(crate) struct Options {
     /// How long each measurement of writes lasts, in seconds.
     #[arg(long, default_value = "4", value_parser = seconds)]
     seconds: Duration,
+    /// Collections whose snapshots are measured, as points × numbers of a vector, separated by commas; the first
+    /// also serves for everything else about points.
+    #[cfg(feature = "qdrant")]
+    #[arg(long, default_value = "100000x128", value_delimiter = ',')]
+    points: Vec<points::Size>,
+    /// Leave collections whose snapshots are measured without an index: building one takes long.
+    #[cfg(feature = "qdrant")]
+    #[arg(long)]
+    unindexed: bool,
+    /// Be the engine alone, for another process that measures.
+    #[cfg(feature = "qdrant")]
+    #[arg(long, hide = true)]
+    engine_in: Option<PathBuf>,
     /// Measure only these, separated by commas.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
@@ -55,7 +71,16 @@ pub(crate) enum Part {
     Writes,
     /// How long a write takes while the server saves or restores.
     Writers,
+    /// Points: how fast they are taken, found, and there again after a start; memory.
+    #[cfg(feature = "qdrant")]
+    Points,
+    /// Snapshots of collections.
+    #[cfg(feature = "qdrant")]
+    Collections,
 }
+
+/// What is measured on records.
+const OF_RECORDS: [Part; 4] = [Part::Memory, Part::Snapshots, Part::Writes, Part::Writers];
 
 impl Options {
     fn measures(&self, part: Part) -> bool {
@@ -70,7 +95,17 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    let table = measure::all(&options)?.table();
+    #[cfg(feature = "qdrant")]
+    if let Some(dir) = &options.engine_in {
+        return points::be_the_engine(dir, options.points[0]);
+    }
+    let mut rows = Vec::new();
+    if OF_RECORDS.iter().any(|part| options.measures(*part)) {
+        rows.extend(measure::all(&options)?.rows());
+    }
+    #[cfg(feature = "qdrant")]
+    rows.extend(points::rows(&options)?);
+    let table = table::table(rows);
     let about = format!("\n{}; medians of {}; {}\n", machine::line()?, options.runs, command());
     Ok(io::stdout().write_all((table + &about).as_bytes())?)
 }

@@ -1,4 +1,4 @@
-//! What is measured, in which order: compared runs alternate, so that a busy moment hits both.
+//! What is measured of records, in which order: compared runs alternate, so that a busy moment hits both.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,14 +7,17 @@ use crate::bare::{Bare, FileLog, RedbLog};
 use crate::http::{self, Connection, Saved};
 use crate::server::{Peak, Server};
 use crate::state::Archive;
-use crate::writers::{Latencies, throughput};
+use crate::writers::{Latencies, keys, throughput};
 use crate::{Options, Part};
 
 /// Clients of the busy case.
 pub(crate) const CLIENTS: u64 = 64;
 
+/// The dialect that all of this is measured through.
+const CONSUL: &str = "consul";
+
 /// Turns that compared writers take in each run.
-const TURNS: u32 = 8;
+pub(crate) const TURNS: u32 = 8;
 
 /// Everything that was measured, one element per run.
 pub(crate) struct Figures {
@@ -72,8 +75,8 @@ pub(crate) fn all(options: &Options) -> anyhow::Result<Figures> {
         memory.push(measure_memory(options, dir, &Archive::make(&dir.join("large.snap"), keys)?)?);
     }
     tell("loading");
-    let server = Server::start(&options.server, &dir.join("data"))?;
-    http::restore(server.consul, &archive.path)?;
+    let server = Server::start(&options.server, &dir.join("data"), &[CONSUL])?;
+    http::restore(server.address(CONSUL)?, &archive.path)?;
     let (mut saves, mut restores) = (Vec::new(), Vec::new());
     if options.measures(Part::Snapshots) {
         (saves, restores) = measure_snapshots(options, dir, &server, &archive)?;
@@ -104,15 +107,15 @@ fn measure_snapshots(
 ) -> anyhow::Result<Snapshots> {
     let (mut store, _) = Bare::restore(&archive.path, dir)?;
     // Neither side pays for a cold cache.
-    http::save(server.consul)?;
+    http::save(server.address(CONSUL)?)?;
     store.save()?;
     let (mut saves, mut restores) = (Vec::new(), Vec::new());
     for run in 1..=options.runs {
         tell(&format!("run {run}: save and restore"));
         let bare = store.save()?;
-        saves.push(Paired { bare, server: http::save(server.consul)? });
+        saves.push(Paired { bare, server: http::save(server.address(CONSUL)?)? });
         let (fresh, bare) = Bare::restore(&archive.path, dir)?;
-        restores.push(Paired { bare, server: http::restore(server.consul, &archive.path)? });
+        restores.push(Paired { bare, server: http::restore(server.address(CONSUL)?, &archive.path)? });
         store = fresh;
     }
     Ok((saves, restores))
@@ -127,10 +130,10 @@ fn measure_writes(server: &Server, dir: &Path, lasts: Duration) -> anyhow::Resul
     let mut sum = Writes::default();
     for _ in 0..TURNS {
         sum.redb_one += redb.append(1, turn)?;
-        sum.one_client += throughput(server.consul, 1, turn)?;
+        sum.one_client += throughput(server.address(CONSUL)?, 1, turn)?;
         sum.file_one += file.append(turn)?;
         sum.redb_many += redb.append(CLIENTS, turn)?;
-        sum.many_clients += throughput(server.consul, CLIENTS, turn)?;
+        sum.many_clients += throughput(server.address(CONSUL)?, CLIENTS, turn)?;
     }
     let mean = |sum: f64| sum / f64::from(TURNS);
     Ok(Writes {
@@ -144,13 +147,14 @@ fn measure_writes(server: &Server, dir: &Path, lasts: Duration) -> anyhow::Resul
 
 /// In many short turns, as a percentile tells most about the worst of moments.
 fn measure_writers(server: &Server, archive: &Archive, lasts: Duration) -> anyhow::Result<Writers> {
-    let address = server.consul;
+    let address = server.address(CONSUL)?;
     let turn = lasts / 2;
     let mut writers = Writers::default();
+    let mut write = keys(address)?;
     for _ in 0..TURNS {
-        writers.idle.add_idle(address, turn)?;
-        writers.saving.add_during(address, turn, || http::save(address).map(drop))?;
-        writers.restoring.add_during(address, turn, || http::restore(address, &archive.path).map(drop))?;
+        writers.idle.add_idle(turn, &mut write)?;
+        writers.saving.add_during(turn, &mut write, || http::save(address).map(drop))?;
+        writers.restoring.add_during(turn, &mut write, || http::restore(address, &archive.path).map(drop))?;
     }
     Ok(writers)
 }
@@ -160,11 +164,11 @@ fn measure_writers(server: &Server, archive: &Archive, lasts: Duration) -> anyho
 fn measure_memory(options: &Options, dir: &Path, archive: &Archive) -> anyhow::Result<Memory> {
     tell(&format!("memory around {} MB of state", archive.state_bytes / 1_000_000));
     let data_dir = tempfile::tempdir_in(dir)?;
-    let loader = Server::start(&options.server, data_dir.path())?;
-    http::restore(loader.consul, &archive.path)?;
+    let loader = Server::start(&options.server, data_dir.path(), &[CONSUL])?;
+    http::restore(loader.address(CONSUL)?, &archive.path)?;
     loader.stop()?;
     let watch = |operation: &dyn Fn(&Server) -> anyhow::Result<()>| {
-        let server = Server::start(&options.server, data_dir.path())?;
+        let server = Server::start(&options.server, data_dir.path(), &[CONSUL])?;
         fill_caches(&server)?;
         let peak = server.watch_memory(|| operation(&server))?;
         server.stop()?;
@@ -172,16 +176,16 @@ fn measure_memory(options: &Options, dir: &Path, archive: &Archive) -> anyhow::R
     };
     Ok(Memory {
         state_bytes: archive.state_bytes,
-        saving: watch(&|server| http::save(server.consul).map(drop))?,
-        restoring: watch(&|server| http::restore(server.consul, &archive.path).map(drop))?,
+        saving: watch(&|server| http::save(server.address(CONSUL)?).map(drop))?,
+        restoring: watch(&|server| http::restore(server.address(CONSUL)?, &archive.path).map(drop))?,
     })
 }
 
 /// Makes the server pass over every key while it answers with the few prefixes.
 fn fill_caches(server: &Server) -> anyhow::Result<()> {
-    Connection::open(server.consul)?.get("/v1/kv/?keys&separator=/")
+    Connection::open(server.address(CONSUL)?)?.get("/v1/kv/?keys&separator=/")
 }
 
-fn tell(what: &str) {
+pub(crate) fn tell(what: &str) {
     eprintln!("{what} ...");
 }

@@ -1,5 +1,6 @@
-//! A real server process on a data directory of ours, and what the kernel says of its memory.
+//! A real server process on a data directory of ours.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::net::SocketAddr;
@@ -9,11 +10,15 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::memory;
+
+/// The listeners that a server may have, besides the native one that it always has.
+const DIALECTS: [&str; 4] = ["consul", "nomad", "qdrant", "qdrant-grpc"];
+
 /// A running server. Dropped, it is killed.
 pub(crate) struct Server {
     child: Child,
-    /// Where it serves Consul's API.
-    pub(crate) consul: SocketAddr,
+    addresses: BTreeMap<String, SocketAddr>,
 }
 
 /// Resident memory before an operation, and its peak while it ran; KiB.
@@ -24,24 +29,15 @@ pub(crate) struct Peak {
 }
 
 impl Server {
-    /// Starts `binary` on free ports. On return it serves.
-    pub(crate) fn start(binary: &Path, data_dir: &Path) -> anyhow::Result<Server> {
-        let child = Command::new(binary)
-            .args([
-                "server",
-                "--consul",
-                "127.0.0.1:0",
-                "--nomad",
-                "off",
-                "--qdrant",
-                "off",
-                "--qdrant-grpc",
-                "off",
-                "--native",
-                "127.0.0.1:0",
-                "--data-dir",
-            ])
-            .arg(data_dir)
+    /// Starts `binary` on free ports, with these dialects. On return it serves.
+    pub(crate) fn start(binary: &Path, data_dir: &Path, dialects: &[&str]) -> anyhow::Result<Server> {
+        let mut command = Command::new(binary);
+        command.args(["server", "--native", "127.0.0.1:0", "--data-dir"]).arg(data_dir);
+        for dialect in DIALECTS {
+            let address = if dialects.contains(&dialect) { "127.0.0.1:0" } else { "off" };
+            command.args([&format!("--{dialect}"), address]);
+        }
+        let child = command
             .env("RUST_LOG", "warn")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -49,10 +45,20 @@ impl Server {
             .spawn()
             .with_context(|| format!("start {}", binary.display()))?;
         // From here on, failing kills the process.
-        let mut server = Server { child, consul: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let mut server = Server { child, addresses: BTreeMap::new() };
         let banner = BufReader::new(server.child.stderr.take().expect("it was piped"));
-        server.consul = read_banner(banner)?;
+        server.addresses = read_banner(banner)?;
         Ok(server)
+    }
+
+    /// Where it serves a dialect.
+    pub(crate) fn address(&self, dialect: &str) -> anyhow::Result<SocketAddr> {
+        self.addresses.get(dialect).copied().with_context(|| format!("the server does not serve {dialect}"))
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Stops it as an operator would, and waits for it.
@@ -68,18 +74,11 @@ impl Server {
         &self,
         operation: impl FnOnce() -> anyhow::Result<T>,
     ) -> anyhow::Result<Peak> {
-        let idle_kib = self.memory_kib("VmRSS")?;
+        let idle_kib = memory::kib(self.id(), "VmRSS")?;
         // Makes the kernel forget the peak so far (proc(5), /proc/pid/clear_refs).
-        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").context("reset the memory peak")?;
+        fs::write(format!("/proc/{}/clear_refs", self.id()), "5").context("reset the memory peak")?;
         operation()?;
-        Ok(Peak { idle_kib, peak_kib: self.memory_kib("VmHWM")? })
-    }
-
-    fn memory_kib(&self, field: &str) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok());
-        kib.with_context(|| format!("{field} of the server"))
+        Ok(Peak { idle_kib, peak_kib: memory::kib(self.id(), "VmHWM")? })
     }
 }
 
@@ -103,18 +102,22 @@ impl Drop for Server {
     }
 }
 
-/// Waits for the lines with which a server says where it is.
-fn read_banner(mut lines: impl BufRead + Send + 'static) -> anyhow::Result<SocketAddr> {
+/// Waits for the lines with which a server says where it is: two spaces, a dialect, an address.
+fn read_banner(mut lines: impl BufRead + Send + 'static) -> anyhow::Result<BTreeMap<String, SocketAddr>> {
+    let mut addresses = BTreeMap::new();
     let mut said = String::new();
     loop {
         let begins = said.len();
         ensure!(lines.read_line(&mut said)? > 0, "the server stopped before it served:\n{said}");
-        let address = said[begins..].trim().strip_prefix("consul").map(str::trim);
-        if let Some(address) = address.and_then(|address| address.strip_prefix("http://")) {
-            let address = address.parse().context("the address in the server's banner")?;
+        let line = said[begins..].strip_prefix("  ").unwrap_or_default();
+        let (dialect, value) = line.split_once(' ').unwrap_or_default();
+        if let Some(address) = value.trim().strip_prefix("http://") {
+            let address = address.parse().context("an address in the server's banner")?;
+            addresses.insert(dialect.to_owned(), address);
+        } else if dialect == "data" {
             // What follows nobody reads, but a full pipe would stop the server.
             std::thread::spawn(move || io::copy(&mut lines, &mut io::sink()));
-            return Ok(address);
+            return Ok(addresses);
         }
     }
 }

@@ -8,20 +8,27 @@ use crate::writers::Latencies;
 
 const HEAD: &str = "| | Stillpoint | beside it, in the same run | ratio | target |\n|---|---|---|---|---|\n";
 
+/// A row: what, ours, what it stands beside, the ratio, the target.
+pub(crate) type Row = [String; 5];
+
+/// The table.
+pub(crate) fn table(rows: Vec<Row>) -> String {
+    rows.into_iter().fold(HEAD.to_owned(), |table, row| table + "| " + &row.join(" | ") + " |\n")
+}
+
 impl Figures {
-    /// The table. Ratios are medians of each run's own ratio.
-    pub(crate) fn table(&self) -> String {
+    /// Its rows. Ratios are medians of each run's own ratio.
+    pub(crate) fn rows(&self) -> Vec<Row> {
         let parts = [
             (self.saves.is_empty(), self.snapshots()),
             (self.memory.is_empty(), self.memory()),
             (self.writes.is_empty(), self.writes()),
             (self.writers.is_empty(), self.writers()),
         ];
-        let rows = parts.into_iter().filter(|(is_empty, _)| !is_empty).flat_map(|(_, rows)| rows);
-        rows.into_iter().fold(HEAD.to_owned(), |table, row| table + "| " + &row.join(" | ") + " |\n")
+        parts.into_iter().filter(|(is_empty, _)| !is_empty).flat_map(|(_, rows)| rows).collect()
     }
 
-    fn snapshots(&self) -> Vec<[String; 5]> {
+    fn snapshots(&self) -> Vec<Row> {
         let megabytes = self.archive.state_bytes as f64 / 1e6;
         let speed = |times: &dyn Fn() -> Vec<Duration>| {
             let took = median(times().iter().map(Duration::as_secs_f64));
@@ -59,7 +66,7 @@ impl Figures {
         ]
     }
 
-    fn memory(&self) -> Vec<[String; 5]> {
+    fn memory(&self) -> Vec<Row> {
         let row = |what: &str, memory: &Memory, peak: Peak| {
             [
                 format!("memory over idle while {what} {} MB", memory.state_bytes / 1_000_000),
@@ -74,7 +81,7 @@ impl Figures {
         self.memory.iter().flat_map(rows).collect()
     }
 
-    fn writes(&self) -> Vec<[String; 5]> {
+    fn writes(&self) -> Vec<Row> {
         let runs = &self.writes;
         let one = median(runs.iter().map(|run| run.one_client));
         let many = median(runs.iter().map(|run| run.many_clients));
@@ -99,7 +106,7 @@ impl Figures {
         ]
     }
 
-    fn writers(&self) -> Vec<[String; 5]> {
+    fn writers(&self) -> Vec<Row> {
         let row = |what: &str, of: &dyn Fn(&Writers) -> &Latencies, name: &str, quantile: f64| {
             let busy = median(self.writers.iter().map(|run| of(run).quantile_ms(quantile)));
             let idle = median(self.writers.iter().map(|run| run.idle.quantile_ms(quantile)));
@@ -120,20 +127,23 @@ impl Figures {
     }
 }
 
-fn share(bare: Duration, server: Duration) -> f64 {
+/// How much of the bare speed the server reaches.
+pub(crate) fn share(bare: Duration, server: Duration) -> f64 {
     bare.as_secs_f64() / server.as_secs_f64()
 }
 
-fn percent(share: f64) -> String {
+/// As a row shows it.
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-fn dash() -> String {
+/// What stands where nothing does.
+pub(crate) fn dash() -> String {
     "–".to_owned()
 }
 
 /// The median, or the mean of the two in the middle.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

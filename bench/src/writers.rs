@@ -38,28 +38,38 @@ pub(crate) fn throughput(server: SocketAddr, clients: u64, lasts: Duration) -> a
     Ok(writes as f64 / began.elapsed().as_secs_f64())
 }
 
+/// What a paced writer does each time; told the number of the write.
+pub(crate) type Write<'a> = dyn FnMut(u32) -> anyhow::Result<()> + 'a;
+
+/// A paced writer of keys.
+pub(crate) fn keys(server: SocketAddr) -> anyhow::Result<impl FnMut(u32) -> anyhow::Result<()>> {
+    let mut connection = Connection::open(server)?;
+    Ok(move |number| connection.put_key(&format!("paced/{number:06}"), &VALUE))
+}
+
 /// Latencies of a writer that sends 100 writes a second, whatever the server does.
 #[derive(Default)]
 pub(crate) struct Latencies(Vec<Duration>);
 
 impl Latencies {
     /// Adds those of a time in which the server does nothing else.
-    pub(crate) fn add_idle(&mut self, server: SocketAddr, lasts: Duration) -> anyhow::Result<()> {
+    pub(crate) fn add_idle(&mut self, lasts: Duration, write: &mut Write<'_>) -> anyhow::Result<()> {
         let began = Instant::now();
-        self.add(server, &|| began.elapsed() < lasts)
+        self.add(write, &|| began.elapsed() < lasts)
     }
 
     /// Adds those of the time that `operation` takes, done again and again until `lasts` is over.
     pub(crate) fn add_during(
         &mut self,
-        server: SocketAddr,
         lasts: Duration,
-        operation: impl Fn() -> anyhow::Result<()> + Sync,
+        write: &mut Write<'_>,
+        operation: impl FnMut() -> anyhow::Result<()> + Send,
     ) -> anyhow::Result<()> {
         let began = Instant::now();
-        let running = AtomicBool::new(true);
+        let running = &AtomicBool::new(true);
+        let mut operation = operation;
         thread::scope(|scope| {
-            let operator = scope.spawn(|| {
+            let operator = scope.spawn(move || {
                 let mut ended = Ok(());
                 while ended.is_ok() && began.elapsed() < lasts {
                     ended = operation();
@@ -67,15 +77,14 @@ impl Latencies {
                 running.store(false, Ordering::Relaxed);
                 ended
             });
-            let written = self.add(server, &|| running.load(Ordering::Relaxed));
+            let written = self.add(write, &|| running.load(Ordering::Relaxed));
             operator.join().map_err(|_| anyhow!("an operation panicked"))??;
             written
         })
     }
 
     /// Each latency counts from when the write was due: a server that stalls cannot hide it by stopping the client.
-    fn add(&mut self, server: SocketAddr, goes_on: &dyn Fn() -> bool) -> anyhow::Result<()> {
-        let mut connection = Connection::open(server)?;
+    fn add(&mut self, write: &mut Write<'_>, goes_on: &dyn Fn() -> bool) -> anyhow::Result<()> {
         let began = Instant::now();
         for number in 0.. {
             let due = began + PACE * number;
@@ -83,10 +92,15 @@ impl Latencies {
             if !goes_on() {
                 break;
             }
-            connection.put_key(&format!("paced/{number:06}"), &VALUE)?;
+            write(number)?;
             self.0.push(due.elapsed());
         }
         Ok(())
+    }
+
+    /// Adds one that was measured elsewhere.
+    pub(crate) fn push(&mut self, latency: Duration) {
+        self.0.push(latency);
     }
 
     /// The latency that `share` of the writes did not exceed; milliseconds. NaN if there was no write.

@@ -2,6 +2,7 @@
 "use strict";
 
 const assert = require("node:assert/strict");
+const { createHash } = require("node:crypto");
 const { afterEach, beforeEach, test } = require("node:test");
 const { QdrantClient } = require("@qdrant/js-client-rest");
 
@@ -135,6 +136,43 @@ if (!address) {
     assert.equal((await fetch(`${points}?wait=true`, { method: "PUT", headers, body })).status, 200);
     const page = await fetch(`${points}/scroll`, { method: "POST", headers, body: "{}" });
     assert.match(await page.text(), /"id":18446744073709551615\b/);
+  });
+
+  test("snapshots are made, listed, restored and removed", async () => {
+    const wait = true;
+    await client.createCollection(collection, { vectors: { size: 2, distance: "Dot" }, shard_number: 2 });
+    const some = Array.from({ length: 50 }, (_, at) => ({ id: at + 1, vector: [at, 1] }));
+    await client.upsert(collection, { wait, points: some });
+    for (const { name } of await client.listSnapshots(collection)) {
+      await client.deleteSnapshot(collection, name);
+    }
+    const made = await client.createSnapshot(collection);
+    assert.deepEqual(await client.listSnapshots(collection), [made]);
+    const location = `http://${address}/collections/${collection}/snapshots/${made.name}`;
+    const archive = Buffer.from(await (await fetch(location)).arrayBuffer());
+    assert.equal(createHash("sha256").update(archive).digest("hex"), made.checksum);
+
+    await client.delete(collection, { wait, filter: {} });
+    const recovery = { location, priority: "snapshot", checksum: made.checksum };
+    assert.equal(await client.recoverSnapshot(collection, recovery), true);
+    assert.equal(await counted(collection), some.length);
+    assert.equal(await client.recoverSnapshot(other, { location }), true);
+    assert.equal(await counted(other), some.length);
+    const wrong = client.recoverSnapshot(collection, { location, checksum: "0".repeat(64) });
+    await assert.rejects(wrong, (error) => error.status === 400);
+
+    const shard = await client.createShardSnapshot(collection, 0, { wait });
+    assert.deepEqual(await client.listShardSnapshots(collection, 0), [shard]);
+    const place = `http://${address}/collections/${collection}/shards/0/snapshots/${shard.name}`;
+    assert.equal(await client.recoverShardFromSnapshot(collection, 0, { location: place }), true);
+    assert.equal(await counted(collection), some.length);
+    assert.equal(await client.deleteShardSnapshot(collection, 0, shard.name, { wait }), true);
+
+    const full = await client.createFullSnapshot();
+    assert.ok((await client.listFullSnapshots()).some(({ name }) => name === full.name));
+    assert.equal(await client.deleteFullSnapshot(full.name), true);
+    assert.equal(await client.deleteSnapshot(collection, made.name), true);
+    assert.deepEqual(await client.listSnapshots(collection), []);
   });
 
   test("what is wrong is told", async () => {

@@ -114,6 +114,23 @@ TABLE = [
     ("POST", f"{C}/points/delete", IDS, WRITERS),
     ("PUT", f"{C}/index", {"field_name": "token", "field_schema": "keyword"}, {"manage", "rw"}),
     ("DELETE", f"{C}/index/token", None, {"manage", "rw"}),
+    ("GET", f"{C}/snapshots", None, EVERYBODY - {"prw"}),
+    ("POST", f"{C}/snapshots", None, {"manage", "rw"}),
+    ("GET", f"{C}/snapshots/missing", None, EVERYBODY - {"prw"}),
+    ("DELETE", f"{C}/snapshots/missing", None, {"manage", "rw"}),
+    ("PUT", f"{C}/snapshots/recover", {"location": "file:///missing"}, {"manage"}),
+    ("POST", f"{C}/snapshots/upload", None, {"manage"}),
+    ("GET", f"{C}/shards/0/snapshots", None, EVERYBODY - {"prw"}),
+    ("POST", f"{C}/shards/0/snapshots", None, {"manage", "rw"}),
+    ("GET", f"{C}/shards/0/snapshots/missing", None, EVERYBODY - {"prw"}),
+    ("DELETE", f"{C}/shards/0/snapshots/missing", None, {"manage", "rw"}),
+    ("PUT", f"{C}/shards/0/snapshots/recover", {"location": "missing"}, {"manage"}),
+    ("POST", f"{C}/shards/0/snapshots/upload", None, {"manage"}),
+    ("GET", f"{C}/shards/0/snapshot", None, {"manage", "rw"}),
+    ("GET", "/snapshots", None, {"manage", "global r"}),
+    ("POST", "/snapshots", None, {"manage"}),
+    ("GET", "/snapshots/missing", None, {"manage", "global r"}),
+    ("DELETE", "/snapshots/missing", None, {"manage"}),
     ("GET", "/collections", None, EVERYBODY | {"another"}),
     ("GET", "/aliases", None, EVERYBODY | {"another"}),
     ("GET", "/telemetry", None, EVERYBODY | {"another"}),
@@ -156,6 +173,7 @@ def asked(call, request, key=None):
 
 def test_grpc(server):
     points, collections = qdrant.PointsStub(server.channel), qdrant.CollectionsStub(server.channel)
+    snapshots = qdrant.SnapshotsStub(server.channel)
     keys = server.keys()
     name = {"collection_name": COLLECTION}
     table = [
@@ -177,6 +195,10 @@ def test_grpc(server):
             qdrant.CreateFieldIndexCollection(**name, field_name="token", field_type="FieldTypeKeyword"),
             {"manage", "rw"},
         ),
+        (snapshots.List, qdrant.ListSnapshotsRequest(**name), EVERYBODY - {"prw"}),
+        (snapshots.Create, qdrant.CreateSnapshotRequest(**name), {"manage", "rw"}),
+        (snapshots.ListFull, qdrant.ListFullSnapshotsRequest(), {"manage", "global r"}),
+        (snapshots.CreateFull, qdrant.CreateFullSnapshotRequest(), {"manage"}),
     ]
     for call, request, who in table:
         for holder, own in keys.items():

@@ -1,6 +1,7 @@
 //! What a server says beforehand about the bytes that it is going to send, and whether it was true.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use sha2::{Digest as _, Sha256, Sha512};
@@ -82,6 +83,33 @@ impl Hash {
 
     pub(crate) fn is(&self, digest: &Digest) -> bool {
         self.like(digest) == digest.to_string()
+    }
+}
+
+/// Hashes by SHA-256 what is read through it.
+#[derive(Debug)]
+pub struct Hashing<R> {
+    source: R,
+    hash: Sha256,
+}
+
+impl<R: Read> Hashing<R> {
+    /// Nothing is read yet.
+    pub fn new(source: R) -> Hashing<R> {
+        Hashing { source, hash: Sha256::new() }
+    }
+
+    /// The digest, in hex, of what was read so far.
+    pub fn sha256(&self) -> String {
+        hex(&self.hash.clone().finalize())
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let found = self.source.read(out)?;
+        self.hash.update(&out[..found]);
+        Ok(found)
     }
 }
 

@@ -1,10 +1,15 @@
 //! Archives on their way: a download that knows whether it was cut, an upload of known length.
 
+use std::fmt;
+use std::io::Cursor;
+use std::pin::Pin;
+
 use bytes::Bytes;
 use reqwest::{Body, RequestBuilder, Response, header};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 use tokio_util::io::ReaderStream;
+use uuid::Uuid;
 
 use crate::digest::Hash;
 use crate::error::root_cause;
@@ -94,9 +99,8 @@ impl Download {
 }
 
 /// An archive to be sent, of a length that is known.
-#[derive(Debug)]
 pub struct Upload {
-    body: Body,
+    source: Pin<Box<dyn AsyncRead + Send>>,
     length: u64,
 }
 
@@ -104,15 +108,44 @@ impl Upload {
     /// Sends exactly `length` bytes of `source`. One that ends earlier or fails breaks the request off, and
     /// the server never takes what it got for an archive.
     pub fn new(source: impl AsyncRead + Send + 'static, length: u64) -> Upload {
-        let stream = ReaderStream::with_capacity(source.take(length), UPLOAD_CHUNK_BYTES);
-        Upload { body: Body::wrap_stream(stream), length }
+        Upload { source: Box::pin(source.take(length)), length }
     }
 
+    /// The archive is the request's body.
     pub(crate) fn attach(self, request: RequestBuilder) -> RequestBuilder {
         request
             .header(header::CONTENT_TYPE, "application/octet-stream")
             .header(header::CONTENT_LENGTH, self.length)
             .timeout(TRANSFER_MAX)
-            .body(self.body)
+            .body(body(self.source))
+    }
+
+    /// The archive is the file of a form, its part `snapshot`. The name is for plain ones: it is not escaped.
+    pub(crate) fn attach_form(self, request: RequestBuilder, file_name: &str) -> RequestBuilder {
+        // Nobody who made the archive can have known it.
+        let boundary = format!("stillpoint-{}", Uuid::new_v4().simple());
+        let begin = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"snapshot\"; filename=\"{file_name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        );
+        let end = format!("\r\n--{boundary}--\r\n");
+        // A source that ends early makes the body shorter than this, in spite of the end that follows it.
+        let length = begin.len() as u64 + self.length + end.len() as u64;
+        let form = Cursor::new(begin).chain(self.source).chain(Cursor::new(end));
+        request
+            .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={boundary}"))
+            .header(header::CONTENT_LENGTH, length)
+            .timeout(TRANSFER_MAX)
+            .body(body(form))
+    }
+}
+
+fn body(source: impl AsyncRead + Send + 'static) -> Body {
+    Body::wrap_stream(ReaderStream::with_capacity(source, UPLOAD_CHUNK_BYTES))
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Upload of {} bytes", self.length)
     }
 }

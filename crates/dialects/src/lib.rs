@@ -11,5 +11,5 @@ pub mod nomad;
 pub mod qdrant;
 mod request;
 
-pub use http::Outgoing;
+pub use http::{Allowed, FetchPolicy, Fetcher, Outgoing, Resolve};
 pub use request::{Operation, REQUEST_ID, observed};

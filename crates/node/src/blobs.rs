@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::UNIX_EPOCH;
@@ -32,9 +33,26 @@ pub(crate) struct Blobs {
 }
 
 impl Blobs {
-    /// Opens the store, dropping what was being received when the process last stopped.
-    pub(crate) fn open(dir: &Path) -> Result<Blobs> {
-        let incoming = dir.join("incoming");
+    /// Opens the store, dropping what was being received when the process last stopped. What comes in lies in
+    /// `temp` meanwhile, if that is given; `Invalid` if it is on another file system.
+    pub(crate) fn open(dir: &Path, temp: Option<&Path>) -> Result<Blobs> {
+        fs::create_dir_all(dir).map_err(error::io("create the blob directory"))?;
+        let incoming = match temp {
+            None => dir.join("incoming"),
+            Some(temp) => {
+                let of = |path: &Path| Ok(fs::metadata(path)?.dev());
+                fs::create_dir_all(temp).map_err(error::io("create the temporary directory"))?;
+                let same = of(temp).and_then(|dev| Ok(dev == of(dir)?));
+                if !same.map_err(error::io("look at the temporary directory"))? {
+                    let message =
+                        format!("{} is not on the file system of the data directory", temp.display());
+                    return Err(Error::new(Kind::Invalid, message).hint(
+                        "received archives become stored ones without being copied: choose another place",
+                    ));
+                }
+                temp.join("stillpoint-incoming")
+            }
+        };
         if incoming.exists() {
             fs::remove_dir_all(&incoming).map_err(error::io("drop partial blobs"))?;
         }
@@ -86,7 +104,8 @@ impl Blobs {
         Ok(dropped)
     }
 
-    fn path(&self, digest: Digest) -> PathBuf {
+    /// Where a blob lies.
+    pub(crate) fn path(&self, digest: Digest) -> PathBuf {
         self.dir.join(digest.to_string())
     }
 }

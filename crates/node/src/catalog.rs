@@ -1,6 +1,6 @@
 //! The catalog: stored snapshots, listed only once their bytes are complete and durable.
 
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use archive::gzip::Level;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::blobs::{Blob, Digest, Incoming};
 use crate::clock;
-use crate::error::{Error, Kind, Result, blocking, to_the_end};
+use crate::error::{self, Error, Kind, Result, blocking, to_the_end};
 use crate::node::Node;
 use crate::restore::Body;
 use crate::save::Consistency;
@@ -153,8 +153,18 @@ impl Node {
     pub async fn delete_snapshot(&self, scope: impl Into<Scope>, name: &Name) -> Result<()> {
         self.confirm_leader().await?;
         let scope = scope.into();
-        self.snapshot(&scope, name)?;
+        let snapshot = self.snapshot(&scope, name)?;
+        self.unshelve(&snapshot)?;
         self.propose(Op::Documents(vec![Document { key: key(&scope, &name.0), value: None }])).await?;
+        Ok(())
+    }
+
+    /// Without points there are no files to follow the catalog.
+    #[cfg(not(feature = "qdrant"))]
+    fn shelve(&self, _: &Snapshot) {}
+
+    #[cfg(not(feature = "qdrant"))]
+    fn unshelve(&self, _: &Snapshot) -> Result<()> {
         Ok(())
     }
 
@@ -216,6 +226,8 @@ impl Node {
         };
         let document = Document { key: key(&snapshot.scope, &snapshot.name), value: Some(encode(&snapshot)) };
         self.propose(Op::Documents(vec![document])).await?;
+        fail::fail_point!("catalog::listed");
+        self.shelve(&snapshot);
         Ok(snapshot)
     }
 
@@ -238,13 +250,24 @@ impl Node {
         &self,
         snapshot: &Snapshot,
     ) -> Result<impl Stream<Item = std::io::Result<Bytes>> + Send + 'static> {
-        let (file, _) = self.blobs().open_blob(snapshot.blob()?.digest)?;
-        let read = |mut file: tokio::fs::File| async move {
+        self.read_snapshot_part(snapshot, 0, snapshot.size)
+    }
+
+    /// Streams `bytes` bytes of a stored snapshot, from the one numbered `from` on, or as many as there are.
+    pub fn read_snapshot_part(
+        &self,
+        snapshot: &Snapshot,
+        from: u64,
+        bytes: u64,
+    ) -> Result<impl Stream<Item = std::io::Result<Bytes>> + Send + 'static> {
+        let (mut file, _) = self.blobs().open_blob(snapshot.blob()?.digest)?;
+        file.seek(SeekFrom::Start(from)).map_err(error::io("read a blob"))?;
+        let read = |mut part: tokio::io::Take<tokio::fs::File>| async move {
             let mut chunk = BytesMut::with_capacity(READ_BYTES);
-            let read = file.read_buf(&mut chunk).await?;
-            Ok((read > 0).then(|| (chunk.freeze(), file)))
+            let read = part.read_buf(&mut chunk).await?;
+            Ok((read > 0).then(|| (chunk.freeze(), part)))
         };
-        Ok(stream::try_unfold(tokio::fs::File::from_std(file), read))
+        Ok(stream::try_unfold(tokio::fs::File::from_std(file).take(bytes), read))
     }
 
     /// The digests that the catalog needs.
@@ -263,9 +286,9 @@ fn decode(bytes: &Bytes) -> Result<Snapshot> {
 }
 
 /// A blob being written whose bytes count as progress.
-struct Watched {
-    incoming: Incoming,
-    running: Arc<Running>,
+pub(crate) struct Watched {
+    pub(crate) incoming: Incoming,
+    pub(crate) running: Arc<Running>,
 }
 
 impl Write for Watched {

@@ -29,6 +29,10 @@ impl Node {
                 tracing::warn!(%scope, %error, "measure a scope");
             }
         }
+        #[cfg(feature = "qdrant")]
+        if let Err(error) = scopes.look_at_stored(self, "qdrant") {
+            tracing::warn!(%error, "measure the snapshots of points");
+        }
         scopes.register(&mut registry);
         let mut out = String::new();
         text::encode(&mut out, &registry).expect("a String takes every write");
@@ -76,12 +80,6 @@ impl ScopeGauges {
         let set = |family: &Family<ScopeLabels, Gauge>, value: u64| {
             family.get_or_create(&ScopeLabels { scope: scope.name() }).set(value.cast_signed());
         };
-        let set_seconds = |family: &Family<ScopeLabels, Seconds>, value: Duration| {
-            family.get_or_create(&ScopeLabels { scope: scope.name() }).set(value.as_secs_f64());
-        };
-        let (held, oldest) = node.metrics().held(scope.name());
-        set(&self.captures, held as u64);
-        set_seconds(&self.oldest_capture, oldest);
         let view = node.records().view(scope)?;
         let totals = view.totals()?;
         set(&self.index, view.state().index);
@@ -90,12 +88,27 @@ impl ScopeGauges {
         if let Some(previous) = node.records().previous_view(scope)? {
             set(&self.undo_bytes, previous.totals()?.bytes());
         }
-        let stored = node.snapshots(Some(&scope.into()))?;
+        self.look_at_stored(node, scope.name())
+    }
+
+    /// Captures and stored snapshots of a product.
+    fn look_at_stored(&mut self, node: &Node, product: &'static str) -> Result<()> {
+        let set = |family: &Family<ScopeLabels, Gauge>, value: u64| {
+            family.get_or_create(&ScopeLabels { scope: product }).set(value.cast_signed());
+        };
+        let set_seconds = |family: &Family<ScopeLabels, Seconds>, value: Duration| {
+            family.get_or_create(&ScopeLabels { scope: product }).set(value.as_secs_f64());
+        };
+        let (held, oldest) = node.metrics().held(product);
+        set(&self.captures, held as u64);
+        set_seconds(&self.oldest_capture, oldest);
+        let mut stored = node.snapshots(None)?;
+        stored.retain(|snapshot| snapshot.scope.product() == product);
         set(&self.stored, stored.len() as u64);
         set(&self.stored_bytes, stored.iter().map(|snapshot| snapshot.size).sum());
         let newest = stored.iter().map(|snapshot| snapshot.created_at_ms).max();
         let stored_age = newest.map(|at_ms| Duration::from_millis(node.now_ms().saturating_sub(at_ms)));
-        let ages = stored_age.into_iter().chain(node.metrics().since_saved(scope.name()));
+        let ages = stored_age.into_iter().chain(node.metrics().since_saved(product));
         if let Some(age) = ages.min() {
             set_seconds(&self.last_snapshot, age);
         }

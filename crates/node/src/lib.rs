@@ -27,6 +27,8 @@ mod secret;
 mod sessions;
 mod settings;
 mod setup;
+#[cfg(feature = "qdrant")]
+mod shelf;
 mod stager;
 mod tasklog;
 mod tasks;
@@ -48,12 +50,14 @@ pub use peers::{NoPeers, Peers};
 #[cfg(feature = "qdrant")]
 pub use points;
 pub use records::consul::acl::DefaultPolicy;
-pub use restore::{Body, Origin, Plan, RestoreRequest, Restored, Undone, Verified, body_of};
+pub use restore::{Body, Origin, Plan, RestoreRequest, Restored, Undone, Verified, body_of, body_of_file};
 pub use save::{Capture, Consistency, Freshness};
 #[cfg(feature = "qdrant")]
 pub use scope::PointsScope;
 pub use scope::Scope;
 pub use secret::Secret;
 pub use settings::Settings;
+#[cfg(feature = "qdrant")]
+pub use shelf::FileRefusal;
 pub use tasks::{Failure, Step, Task, TaskKind, TaskState};
 pub use variables::Renewal;

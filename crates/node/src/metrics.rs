@@ -42,6 +42,17 @@ pub(crate) struct ScopeLabels {
     pub(crate) scope: &'static str,
 }
 
+/// Why writers were held.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriterHoldLabels {
+    scope: &'static str,
+    /// `capture` or `exchange`.
+    reason: &'static str,
+}
+
+/// Whose state there is.
+const PRODUCTS: [&str; 3] = ["consul", "nomad", "qdrant"];
+
 /// Durations by some labels.
 type Durations<L> = Family<L, Histogram, fn() -> Histogram>;
 
@@ -52,9 +63,12 @@ pub struct Metrics {
     received_bytes: Family<OperationLabels, Counter>,
     sent_bytes: Family<OperationLabels, Counter>,
     running_tasks: Family<TaskLabels, Gauge>,
+    /// Told by `task_durations`, too, but not to be read from there.
+    task_successes: Family<TaskLabels, Counter>,
     task_durations: Durations<EndedTaskLabels>,
     task_bytes: Family<EndedTaskLabels, Counter>,
     hold_durations: Durations<ScopeLabels>,
+    writer_hold_durations: Durations<WriterHoldLabels>,
     captures: Mutex<Captures>,
     began: Instant,
 }
@@ -78,9 +92,11 @@ impl Default for Metrics {
             received_bytes: Family::default(),
             sent_bytes: Family::default(),
             running_tasks: Family::default(),
+            task_successes: Family::default(),
             task_durations: Family::new_with_constructor(durations),
             task_bytes: Family::default(),
             hold_durations: Family::new_with_constructor(durations),
+            writer_hold_durations: Family::new_with_constructor(durations),
             captures: Mutex::default(),
             began: Instant::now(),
         }
@@ -108,6 +124,14 @@ impl Metrics {
         Hold { metrics: Arc::clone(self), product, since }
     }
 
+    /// Measures how long the writers of points are held, until the answer is dropped.
+    #[cfg(feature = "qdrant")]
+    pub(crate) fn hold_writers(&self, reason: &'static str) -> WriterHold {
+        let labels = WriterHoldLabels { scope: "qdrant", reason };
+        let histogram = self.writer_hold_durations.get_or_create(&labels).clone();
+        WriterHold { histogram, since: Instant::now() }
+    }
+
     /// Notes that an archive of `product` has reached its reader completely.
     pub(crate) fn saved(&self, product: &'static str) {
         self.captures().saved.insert(product, Instant::now());
@@ -123,6 +147,15 @@ impl Metrics {
         let captures = self.captures();
         let Some(held) = captures.held.get(product) else { return Default::default() };
         (held.len(), held.first().map_or(Duration::ZERO, |(since, _)| since.elapsed()))
+    }
+
+    /// How many tasks of a kind run here on scopes of a product, and how many have succeeded since this node began.
+    pub fn tasks(&self, kind: TaskKind, product: &str) -> (u64, u64) {
+        let Some(scope) = PRODUCTS.into_iter().find(|known| *known == product) else { return (0, 0) };
+        let kind = kind.name();
+        let running = self.running_tasks.get_or_create(&TaskLabels { kind, scope }).get();
+        let succeeded = self.task_successes.get_or_create(&TaskLabels { kind, scope }).get();
+        (u64::try_from(running).unwrap_or_default(), succeeded)
     }
 
     /// How long the node has been open.
@@ -175,6 +208,12 @@ impl Metrics {
             Unit::Seconds,
             self.hold_durations.clone(),
         );
+        registry.register_with_unit(
+            "writer_hold",
+            "How long writers of points were held for one cut, or for an exchange",
+            Unit::Seconds,
+            self.writer_hold_durations.clone(),
+        );
     }
 
     fn captures(&self) -> MutexGuard<'_, Captures> {
@@ -206,6 +245,20 @@ impl Drop for Hold {
     }
 }
 
+/// Writers that are held. Dropping it ends that.
+#[cfg(feature = "qdrant")]
+pub(crate) struct WriterHold {
+    histogram: Histogram,
+    since: Instant,
+}
+
+#[cfg(feature = "qdrant")]
+impl Drop for WriterHold {
+    fn drop(&mut self) {
+        self.histogram.observe(self.since.elapsed().as_secs_f64());
+    }
+}
+
 /// A task that runs here. Dropping it ends that.
 pub(crate) struct RunningTask {
     metrics: Arc<Metrics>,
@@ -216,6 +269,9 @@ pub(crate) struct RunningTask {
 impl RunningTask {
     /// Counts the end of the task, which has dealt with `bytes` of an archive.
     pub(crate) fn end(self, outcome: &'static str, bytes: u64) {
+        if outcome == "ok" {
+            self.metrics.task_successes.get_or_create(&self.labels).inc();
+        }
         let labels = EndedTaskLabels { kind: self.labels.kind, scope: self.labels.scope, outcome };
         self.metrics.task_durations.get_or_create(&labels).observe(self.began.elapsed().as_secs_f64());
         self.metrics.task_bytes.get_or_create(&labels).inc_by(bytes);

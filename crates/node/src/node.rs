@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+#[cfg(feature = "qdrant")]
+use std::time::Duration;
 
 use groups::{Group, Log, Member, Network, NodeId, Setup, Timing};
 use records::nomad::variables::HeldLock;
 use records::store::{Disk, DiskOptions, Store};
 use records::{Command, Op, Position, Records, Reply, View, consul, nomad};
 use serde::Serialize;
-use tokio::sync::{MutexGuard, watch};
+use tokio::sync::{MutexGuard, Notify, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -27,12 +29,18 @@ use crate::peers::{NoPeers, Peers};
 use crate::save::{Capture, Consistency, Freshness};
 use crate::scope::Scope;
 use crate::settings::Settings;
+#[cfg(feature = "qdrant")]
+use crate::shelf::Shelf;
 use crate::stager::Stager;
 use crate::tasks::{Registry, Running};
 use crate::timers::Timers;
 
 /// The name of the control group.
 const CONTROL: &str = "control";
+
+/// How long a restore waits for others of the same state.
+#[cfg(feature = "qdrant")]
+const TURN_MAX: Duration = Duration::from_secs(300);
 
 /// A node of a cluster. Cheap to clone.
 #[derive(Clone)]
@@ -54,6 +62,8 @@ struct Inner {
     peers: Arc<dyn Peers>,
     tasks: Registry,
     restoring: Mutex<HashSet<Scope>>,
+    /// Told whenever one of them ends.
+    restored: Notify,
     names: tokio::sync::Mutex<()>,
     beginnings: tokio::sync::Mutex<()>,
     free_bytes: AtomicU64,
@@ -65,6 +75,8 @@ struct Inner {
     nomad_known: Known<nomad::acl::Authorizer>,
     #[cfg(feature = "qdrant")]
     shards: Shards,
+    #[cfg(feature = "qdrant")]
+    shelf: Shelf,
     closing: watch::Sender<bool>,
     /// What runs by itself and holds this node meanwhile.
     upkeep: Mutex<Option<JoinHandle<()>>>,
@@ -126,7 +138,12 @@ impl Node {
         let data_dir = blocking(move || DataDir::open(&path)).await?;
         let identity = parts.identity.unwrap_or_else(|| data_dir.identity().clone());
         let token = data_dir.token()?;
-        let blobs = Arc::new(Blobs::open(&data_dir.blobs())?);
+        let blobs = Arc::new(Blobs::open(&data_dir.blobs(), settings.temp_dir.as_deref())?);
+        #[cfg(feature = "qdrant")]
+        let shelf = {
+            let dir = settings.snapshots_dir.clone();
+            Shelf::open(dir.unwrap_or_else(|| data_dir.path().join("snapshots")))?
+        };
         let store = match parts.store {
             Some(store) => store,
             None => open_disk(&data_dir).await?,
@@ -151,7 +168,8 @@ impl Node {
         #[cfg(feature = "qdrant")]
         let shards = {
             let network = Arc::clone(&parts.network);
-            Shards::new(data_dir.path(), NodeId(identity.id), parts.seed, &parts.timing, network)
+            let (id, stager) = (NodeId(identity.id), Arc::clone(&stager));
+            Shards::new(data_dir.path(), id, parts.seed, &parts.timing, network, stager)
         };
         let setup = Setup {
             node: NodeId(identity.id),
@@ -187,6 +205,7 @@ impl Node {
                 peers: parts.peers,
                 tasks: Registry::default(),
                 restoring: Mutex::default(),
+                restored: Notify::new(),
                 names: tokio::sync::Mutex::default(),
                 beginnings: tokio::sync::Mutex::default(),
                 free_bytes,
@@ -197,6 +216,8 @@ impl Node {
                 known: Known::default(),
                 #[cfg(feature = "qdrant")]
                 shards,
+                #[cfg(feature = "qdrant")]
+                shelf,
                 nomad_known: Known::default(),
                 closing: watch::Sender::new(false),
                 upkeep: Mutex::default(),
@@ -381,6 +402,11 @@ impl Node {
         &self.inner.shards
     }
 
+    #[cfg(feature = "qdrant")]
+    pub(crate) fn shelf(&self) -> &Shelf {
+        &self.inner.shelf
+    }
+
     /// Collections and aliases, as this node has applied them.
     #[cfg(feature = "qdrant")]
     pub(crate) fn directory(&self) -> Arc<Directory> {
@@ -455,6 +481,25 @@ impl Node {
         Ok(OnlyRestore { node: self.clone(), scope: scope.clone() })
     }
 
+    /// The same in turn: waits for those that run, as clients of Qdrant's expect it, but not for ever.
+    #[cfg(feature = "qdrant")]
+    pub(crate) async fn restore_in_turn(&self, scope: &Scope) -> Result<OnlyRestore> {
+        let turn = async {
+            loop {
+                // Asked for before it is looked, so that no end is missed.
+                let ended = self.inner.restored.notified();
+                match self.only_restore(scope) {
+                    Err(_) => ended.await,
+                    Ok(turn) => return turn,
+                }
+            }
+        };
+        match tokio::time::timeout(TURN_MAX, turn).await {
+            Ok(turn) => Ok(turn),
+            Err(_) => self.only_restore(scope),
+        }
+    }
+
     /// Runs `work` as a task: listed, replicated, with progress. Its end is recorded whatever it is.
     pub(crate) async fn run_task<T: Serialize, F: Future<Output = Result<T>>>(
         &self,
@@ -480,6 +525,7 @@ pub(crate) struct OnlyRestore {
 impl Drop for OnlyRestore {
     fn drop(&mut self) {
         self.node.inner.restoring.lock().expect("no panic while held").remove(&self.scope);
+        self.node.inner.restored.notify_waiters();
     }
 }
 

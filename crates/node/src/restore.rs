@@ -8,10 +8,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use archive::state::Product;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt};
 use records::{Commit, Op, Reply, Staged, Totals, View};
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt;
 use uuid::Uuid;
 
 use crate::blobs::{Blob, Digest};
@@ -25,6 +26,9 @@ use crate::tasks::{Running, Step, TaskKind};
 
 /// The bytes of an archive as they come in.
 pub type Body = Pin<Box<dyn Stream<Item = Result<Bytes, Box<dyn std::error::Error + Send + Sync>>> + Send>>;
+
+/// Bytes of a file read at a time.
+const FILE_CHUNK_BYTES: usize = 256 << 10;
 
 /// What to restore, and how.
 #[derive(Clone, Debug)]
@@ -384,6 +388,16 @@ fn refused(reply: Reply) -> Error {
 pub fn body_of(bytes: impl Into<Bytes>) -> Body {
     let bytes: Bytes = bytes.into();
     Box::pin(futures_util::stream::iter([Ok::<_, Box<dyn std::error::Error + Send + Sync>>(bytes)]))
+}
+
+/// The rest of a file, as a body.
+pub fn body_of_file(file: std::fs::File) -> Body {
+    let read = |mut file: tokio::fs::File| async move {
+        let mut chunk = BytesMut::with_capacity(FILE_CHUNK_BYTES);
+        let read = file.read_buf(&mut chunk).await?;
+        Ok((read > 0).then(|| (chunk.freeze(), file)))
+    };
+    Box::pin(futures_util::stream::try_unfold(tokio::fs::File::from_std(file), read))
 }
 
 impl From<Error> for io::Error {

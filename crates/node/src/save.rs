@@ -1,6 +1,7 @@
 //! Saving: a pinned view becomes an archive, streamed to whoever reads it or into a blob.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use archive::gzip::Level;
@@ -14,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::error::{self, Error, Kind, Result};
 use crate::machine;
-use crate::metrics::Hold;
+use crate::metrics::{Hold, Metrics};
 
 /// How fresh a read has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -127,40 +128,49 @@ impl Capture {
     /// Streams the archive: the first bytes come at once, memory is bounded, and writers never wait.
     /// An error in the stream means that the archive was cut.
     pub fn stream(self, level: Level) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-        let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
-        let runtime = Handle::current();
         let (product, metrics) = (self.view.scope().name(), self.hold.metrics());
-        let request = tracing::Span::current();
-        let writer = tokio::task::spawn_blocking(move || {
-            let _entered = request.enter();
-            let out = ChannelWriter { sender, runtime, chunk: BytesMut::new() };
-            let written =
-                self.write(out, level).and_then(|mut out| out.flush().map_err(error::io("send the archive")));
-            written.map_err(|error| {
-                tracing::warn!(scope = %self.view.scope(), %error, "an archive was cut short");
-                io::Error::other(error)
-            })
-        });
-        let chunks = stream::unfold(receiver, |mut receiver| async {
-            receiver.recv().await.map(|chunk| (Ok(chunk), receiver))
-        });
-        // The end of the chunks is the archive's only if its writer says so: it may have failed, or panicked.
-        let end = stream::once(writer).filter_map(move |ended| {
-            let failed = match ended {
-                Ok(written) => written.err(),
-                Err(panic) => Some(io::Error::other(panic)),
-            };
-            if failed.is_none() {
-                metrics.saved(product);
-            }
-            std::future::ready(failed.map(Err))
-        });
-        chunks.chain(end)
+        crate::save::stream(product.to_owned(), metrics, product, move |out| self.write(out, level))
     }
 }
 
+/// Streams what `write` writes, of an archive of `scope`. An error in the stream means that it was cut.
+pub(crate) fn stream(
+    scope: String,
+    metrics: Arc<Metrics>,
+    product: &'static str,
+    write: impl FnOnce(ChannelWriter) -> Result<ChannelWriter> + Send + 'static,
+) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+    let (sender, receiver) = mpsc::channel(CHUNKS_WAITING);
+    let runtime = Handle::current();
+    let request = tracing::Span::current();
+    let writer = tokio::task::spawn_blocking(move || {
+        let _entered = request.enter();
+        let out = ChannelWriter { sender, runtime, chunk: BytesMut::new() };
+        let written = write(out).and_then(|mut out| out.flush().map_err(error::io("send the archive")));
+        written.map_err(|error| {
+            tracing::warn!(scope, %error, "an archive was cut short");
+            io::Error::other(error)
+        })
+    });
+    let chunks = stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|chunk| (Ok(chunk), receiver))
+    });
+    // The end of the chunks is the archive's only if its writer says so: it may have failed, or panicked.
+    let end = stream::once(writer).filter_map(move |ended| {
+        let failed = match ended {
+            Ok(written) => written.err(),
+            Err(panic) => Some(io::Error::other(panic)),
+        };
+        if failed.is_none() {
+            metrics.saved(product);
+        }
+        std::future::ready(failed.map(Err))
+    });
+    chunks.chain(end)
+}
+
 /// Hands bytes to an async reader, a chunk at a time.
-struct ChannelWriter {
+pub(crate) struct ChannelWriter {
     sender: mpsc::Sender<Bytes>,
     runtime: Handle,
     chunk: BytesMut,

@@ -33,6 +33,11 @@ pub struct Settings {
     pub kv_max_value_bytes: usize,
     /// How long a replaced generation is kept for undo.
     pub undo_keep: Duration,
+    /// Where stored snapshots of points lie as files; `snapshots` in the data directory if `None`.
+    pub snapshots_dir: Option<PathBuf>,
+    /// Where archives are received. Must be on the file system of the data directory, which has a place of its own
+    /// for them if `None`.
+    pub temp_dir: Option<PathBuf>,
     /// Writes are refused when the disk has less than this free, so that deletes and saves still work.
     pub disk_reserve_bytes: u64,
 }
@@ -54,6 +59,8 @@ impl Settings {
             // Genuine Consul's `kv_max_value_size`.
             kv_max_value_bytes: 512 << 10,
             undo_keep: Duration::from_secs(24 * 3600),
+            snapshots_dir: None,
+            temp_dir: None,
             disk_reserve_bytes: 64 << 20,
         }
     }

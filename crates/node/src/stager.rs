@@ -75,7 +75,7 @@ impl Stager {
     }
 
     /// Makes sure that the blob is here, fetching it from whoever has it.
-    fn obtain(&self, digest: Digest) -> Result<()> {
+    pub(crate) fn obtain(&self, digest: Digest) -> Result<()> {
         if self.blobs.contains(digest) {
             return Ok(());
         }
@@ -165,15 +165,15 @@ fn damaged(error: state::Error) -> Error {
 }
 
 /// A file whose reading counts as progress and stops when its task is cancelled.
-struct Counted<'a> {
-    file: File,
-    progress: Option<&'a Running>,
+pub(crate) struct Counted<P> {
+    pub(crate) file: File,
+    pub(crate) progress: Option<P>,
 }
 
-impl Read for Counted<'_> {
+impl<P: std::ops::Deref<Target = Running>> Read for Counted<P> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.file.read(buffer)?;
-        if let Some(progress) = self.progress {
+        if let Some(progress) = &self.progress {
             progress.advance(read as u64).map_err(io::Error::other)?;
         }
         Ok(read)

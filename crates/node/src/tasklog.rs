@@ -146,7 +146,12 @@ impl Node {
 
     /// Whether the image of a restore became live: every image is called after its task.
     fn is_in_force(&self, task: &Task) -> bool {
-        let Ok(Scope::Records(scope)) = task.scope.parse() else { return false };
+        let scope = match task.scope.parse() {
+            Ok(Scope::Records(scope)) => scope,
+            #[cfg(feature = "qdrant")]
+            Ok(Scope::Points(_)) => return self.directory().has_image(task.id),
+            Err(_) => return false,
+        };
         let state = self.records().state(scope);
         let previous = state.previous.map(|previous| previous.generation.image);
         state.live.image == task.id || previous == Some(task.id)

@@ -16,6 +16,8 @@ use tempfile::TempDir;
 use crate::access::AccessSettings;
 use crate::blobs::Digest;
 use crate::clock::SystemClock;
+#[cfg(feature = "qdrant")]
+use crate::collections::PointsImage;
 use crate::data_dir::Identity;
 use crate::error::{Error, Kind, Result};
 use crate::node::{Node, Parts};
@@ -173,6 +175,11 @@ impl Together {
 impl Peers for Together {
     fn stage<'a>(&'a self, to: &'a Member, commit: Commit) -> BoxFuture<'a, Result<Vec<u8>>> {
         async move { self.reach(to)?.stage_for(commit).await }.boxed()
+    }
+
+    #[cfg(feature = "qdrant")]
+    fn stage_points<'a>(&'a self, to: &'a Member, image: PointsImage) -> BoxFuture<'a, Result<Vec<u8>>> {
+        async move { self.reach(to)?.stage_points_for(image).await }.boxed()
     }
 
     fn blob(&self, from: &Member, digest: Digest) -> Result<Box<dyn Read + Send>> {

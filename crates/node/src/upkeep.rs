@@ -60,6 +60,8 @@ impl Node {
 
     async fn look_around(&self, memory: &mut Memory) -> Result<()> {
         self.collect_blobs()?;
+        #[cfg(feature = "qdrant")]
+        self.follow_catalog()?;
         self.drop_leftover_images()?;
         if !self.group().is_leader() {
             *memory = Memory::default();
@@ -98,6 +100,17 @@ impl Node {
                 self.propose(Op::Forget { scope, image }).await?;
             }
         }
+        #[cfg(feature = "qdrant")]
+        {
+            let keep_ms = u64::try_from(self.settings().undo_keep.as_millis()).unwrap_or(u64::MAX);
+            let oldest = match self.check_disk(0) {
+                Ok(()) => self.now_ms().checked_sub(keep_ms),
+                Err(_) => Some(u64::MAX),
+            };
+            if let Some(oldest) = oldest {
+                self.forget_previous_points(oldest).await?;
+            }
+        }
         Ok(())
     }
 
@@ -127,10 +140,17 @@ impl Node {
     /// Drops blobs that neither the catalog nor a restore in the log can still need.
     fn collect_blobs(&self) -> Result<()> {
         let mut needed: Vec<Digest> = self.listed_blobs()?;
+        #[cfg(feature = "qdrant")]
+        for blob in self.directory().image_blobs() {
+            needed.push(Digest::try_from(blob)?);
+        }
         let purged = self.status().purged.map_or(0, |position| position.index);
         for task in self.tasks()?.iter().filter(|task| task.kind == TaskKind::Restore) {
             // A member that was away replays the commit and then needs its archive.
             let Some(outcome) = &task.outcome else { continue };
+            if !matches!(task.scope.parse(), Ok(crate::scope::Scope::Records(_))) {
+                continue;
+            }
             let log_index = outcome["log_index"].as_u64().unwrap_or(u64::MAX);
             if task.state == TaskState::Succeeded && log_index > purged {
                 needed.extend(outcome["sha256"].as_str().and_then(|hex| hex.parse::<Digest>().ok()));

@@ -355,9 +355,14 @@ impl Run<'_> {
             Op::Nomad(command) => {
                 self.in_scope(Scope::Nomad, |txn| Ok(Reply::Nomad(nomad::apply(txn, command)?)))
             }
+            Op::Qdrant(qdrant::Command::Exchange { term, .. }) if term != self.term() => {
+                Ok(Reply::Refused(Refusal::TermChanged))
+            }
             Op::Qdrant(command) => {
                 self.collections = true;
-                Ok(Reply::Qdrant(qdrant::apply(&mut self.overlay, self.records.qdrant, command)?))
+                self.exchanged |= command.exchanges();
+                let (table, at_ms) = (self.records.qdrant, self.applied.at_ms);
+                Ok(Reply::Qdrant(qdrant::apply(&mut self.overlay, table, at_ms, command)?))
             }
             Op::Commit(commit) if !commit.is_of(self.applied.position) => {
                 Ok(Reply::Refused(Refusal::TermChanged))

@@ -46,7 +46,7 @@ impl Log {
 }
 
 fn collection(name: &str) -> Collection {
-    let shard = |id| Shard { id, generation: Uuid::from_u128(7), nodes: vec![1] };
+    let shard = |id| Shard { id, generation: Uuid::from_u128(7), nodes: vec![1], image: None };
     Collection {
         name: name.to_owned(),
         uuid: uuid(name),

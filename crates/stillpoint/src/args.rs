@@ -17,7 +17,8 @@ use crate::target::Target;
 /// Where data lies unless told otherwise.
 pub(crate) const DATA_DIR_DEFAULT: &str = "stillpoint-data";
 
-/// Saves and restores the state of Stillpoint, Consul and Nomad servers, verifies archives, and is itself the server.
+/// Saves and restores the state of Stillpoint, Consul, Nomad and Qdrant servers, verifies archives, and is itself
+/// the server.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Args {
@@ -51,9 +52,9 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong usage, 4 archive
 pub(crate) enum Command {
     /// Run the server
     Server(ServerArgs),
-    /// Save a scope, or a Consul or Nomad server, into a file, and verify it
+    /// Save a scope, or a Consul, Nomad or Qdrant server, into a file, and verify it
     Save(SaveArgs),
-    /// Replace the state of a scope, or of a Consul or Nomad server, by an archive
+    /// Replace the state of a scope, or of a Consul, Nomad or Qdrant server, by an archive
     Restore(RestoreArgs),
     /// Bring back what the last restore of a scope replaced
     Undo(UndoArgs),
@@ -131,6 +132,15 @@ pub(crate) struct QdrantArgs {
     /// A Qdrant server's config.yaml: its keys and addresses are taken over
     #[arg(long, value_name = "FILE")]
     pub(crate) qdrant_config: Option<PathBuf>,
+    /// Restore a collection before anybody is served; may be given several times
+    #[arg(long, value_name = "FILE:COLLECTION", alias = "collection-snapshot")]
+    pub(crate) snapshot: Vec<String>,
+    /// Restore a full snapshot before anybody is served, and no --snapshot then
+    #[arg(long, value_name = "FILE")]
+    pub(crate) storage_snapshot: Option<PathBuf>,
+    /// Let --snapshot and --storage-snapshot replace collections and aliases that exist
+    #[arg(long, short = 'f', alias = "force_snapshot")]
+    pub(crate) force_snapshot: bool,
 }
 
 /// How log lines look.
@@ -188,7 +198,8 @@ pub(crate) struct Connection {
     )]
     pub(crate) address: Address,
     /// File with the token; else STILLPOINT_TOKEN, else DIR/token; for a consul:// URL else
-    /// CONSUL_HTTP_TOKEN_FILE, else CONSUL_HTTP_TOKEN; for a nomad:// URL else NOMAD_TOKEN
+    /// CONSUL_HTTP_TOKEN_FILE, else CONSUL_HTTP_TOKEN; for a nomad:// URL else NOMAD_TOKEN; for a qdrant:// URL else
+    /// QDRANT_API_KEY
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Where the local server's data lies
@@ -199,10 +210,10 @@ pub(crate) struct Connection {
 }
 
 /// Whom to trust over TLS, and who we are. Where an argument is missing the environment is asked: variables
-/// that begin with CONSUL_ for a consul:// URL, with NOMAD_ for a nomad:// URL, with STILLPOINT_ for the native API.
+/// that begin with CONSUL_, NOMAD_ or QDRANT_ for a URL of that scheme, with STILLPOINT_ for the native API.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
-    next_help_heading = "TLS (… is CONSUL or NOMAD for a URL of that scheme, STILLPOINT for the native API)"
+    next_help_heading = "TLS (… is CONSUL, NOMAD or QDRANT for a URL of that scheme, STILLPOINT for the native API)"
 )]
 pub(crate) struct TlsArgs {
     /// File of CA certificates to trust instead of the system's; else …_CACERT
@@ -228,11 +239,12 @@ fn native_address(text: &str) -> Result<Address, AddressError> {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct SaveArgs {
-    /// What to save: `consul` or `nomad`, or consul://HOST:PORT[?dc=NAME] or
-    /// nomad://HOST:PORT[?region=NAME], over TLS consul+https://… or nomad+https://…
+    /// What to save: `consul`, `nomad` or `qdrant[/COLLECTION[/SHARD]]`, or consul://HOST:PORT[?dc=NAME],
+    /// nomad://HOST:PORT[?region=NAME] or qdrant://HOST:PORT[/COLLECTION[/SHARD]], over TLS consul+https://… and so on;
+    /// names in a URL are percent-encoded
     #[arg(value_name = "SCOPE|URL")]
     pub(crate) target: Target,
-    /// Where to; `-` is stdout [default: SCOPE-UTCTIME.snap]
+    /// Where to; `-` is stdout [default: SCOPE-UTCTIME.snap, .snapshot for Qdrant]
     #[arg(value_name = "FILE|-")]
     pub(crate) file: Option<PathBuf>,
     /// Replace FILE if it exists
@@ -241,7 +253,7 @@ pub(crate) struct SaveArgs {
     /// Let any server answer, even one that has lost its leader
     #[arg(long)]
     pub(crate) stale: bool,
-    /// Compression of a Stillpoint server's archive: 1 is fast, 6 is small [default: 1]
+    /// Compression of a Stillpoint server's archive: 1 is fast, 6 is small; Qdrant's are not compressed [default: 1]
     #[arg(long, value_name = "1|6", value_parser = level)]
     pub(crate) level: Option<u8>,
     #[command(flatten)]
@@ -261,8 +273,9 @@ pub(crate) struct RestoreArgs {
     /// The archive; `-` is stdin
     #[arg(value_name = "FILE|-")]
     pub(crate) file: PathBuf,
-    /// What to replace: `consul` or `nomad`, or consul://HOST:PORT[?dc=NAME] or
-    /// nomad://HOST:PORT[?region=NAME], over TLS consul+https://… or nomad+https://…
+    /// What to replace: `consul`, `nomad` or `qdrant[/COLLECTION[/SHARD]]`, or consul://HOST:PORT[?dc=NAME],
+    /// nomad://HOST:PORT[?region=NAME] or qdrant://HOST:PORT[/COLLECTION[/SHARD]], over TLS consul+https://… and so on;
+    /// names in a URL are percent-encoded
     #[arg(value_name = "SCOPE|URL")]
     pub(crate) target: Target,
     /// Show what would be replaced by what, and stop
@@ -277,13 +290,16 @@ pub(crate) struct RestoreArgs {
     /// Take an archive of Nomad's without the keys of its variables, which nobody can read again then
     #[arg(long)]
     pub(crate) allow_missing_keys: bool,
+    /// Of `qdrant`: keep collections and aliases that the archive lacks
+    #[arg(long)]
+    pub(crate) keep_others: bool,
     #[command(flatten)]
     pub(crate) connection: Connection,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct UndoArgs {
-    /// The scope: `consul` or `nomad`
+    /// The scope: `consul`, `nomad` or `qdrant[/COLLECTION[/SHARD]]`
     #[arg(value_name = "SCOPE")]
     pub(crate) target: Target,
     /// Only if this is what would come back [default: whatever the server shows now]
@@ -359,8 +375,8 @@ pub(crate) enum TaskCommand {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListArgs {
-    /// The scope: `consul` or `nomad`
-    #[arg(value_name = "SCOPE")]
+    /// The scope: `consul`, `nomad` or `qdrant[/COLLECTION[/SHARD]]`, or qdrant://HOST:PORT[/COLLECTION[/SHARD]]
+    #[arg(value_name = "SCOPE|URL")]
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) connection: Connection,
@@ -368,8 +384,8 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct CreateArgs {
-    /// The scope: `consul` or `nomad`
-    #[arg(value_name = "SCOPE")]
+    /// The scope: `consul`, `nomad` or `qdrant[/COLLECTION[/SHARD]]`, or qdrant://HOST:PORT[/COLLECTION[/SHARD]]
+    #[arg(value_name = "SCOPE|URL")]
     pub(crate) target: Target,
     /// The snapshot's name [default: the server chooses]
     pub(crate) name: Option<String>,
@@ -379,12 +395,12 @@ pub(crate) struct CreateArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DownloadArgs {
-    /// The scope: `consul` or `nomad`
-    #[arg(value_name = "SCOPE")]
+    /// The scope: `consul`, `nomad` or `qdrant[/COLLECTION[/SHARD]]`, or qdrant://HOST:PORT[/COLLECTION[/SHARD]]
+    #[arg(value_name = "SCOPE|URL")]
     pub(crate) target: Target,
     /// The snapshot's name
     pub(crate) name: String,
-    /// Where to; `-` is stdout [default: NAME.snap]
+    /// Where to; `-` is stdout [default: NAME.snap, for Qdrant NAME]
     #[arg(value_name = "FILE|-")]
     pub(crate) file: Option<PathBuf>,
     /// Replace FILE if it exists
@@ -396,7 +412,7 @@ pub(crate) struct DownloadArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct UploadArgs {
-    /// The scope: `consul` or `nomad`
+    /// The scope: `consul`, `nomad` or `qdrant[/COLLECTION[/SHARD]]`
     #[arg(value_name = "SCOPE")]
     pub(crate) target: Target,
     /// The snapshot's name
@@ -410,8 +426,8 @@ pub(crate) struct UploadArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DeleteArgs {
-    /// The scope: `consul` or `nomad`
-    #[arg(value_name = "SCOPE")]
+    /// The scope: `consul`, `nomad` or `qdrant[/COLLECTION[/SHARD]]`, or qdrant://HOST:PORT[/COLLECTION[/SHARD]]
+    #[arg(value_name = "SCOPE|URL")]
     pub(crate) target: Target,
     /// The snapshot's name
     pub(crate) name: String,

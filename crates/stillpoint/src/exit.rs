@@ -1,6 +1,6 @@
 //! How the process ends, and what an error says about it.
 
-use archive::{hashicorp, state};
+use archive::{hashicorp, qdrant, state};
 
 use crate::output;
 
@@ -19,6 +19,8 @@ pub(crate) enum ExitCode {
     NotFound = 10,
     /// Not allowed.
     Denied = 12,
+    /// A restore before the server's start failed: the code with which genuine Qdrant servers end then.
+    NotRecovered = 101,
     /// Stopped by a signal.
     Interrupted = 130,
 }
@@ -70,6 +72,7 @@ impl Meaning {
                     .or_else(|| cause.downcast_ref().map(of_client))
                     .or_else(|| cause.downcast_ref().map(of_state))
                     .or_else(|| cause.downcast_ref().map(of_archive))
+                    .or_else(|| cause.downcast_ref().map(of_points))
                     .or_else(|| cause.downcast_ref().map(of_closed))
                     .or_else(|| cause.downcast_ref().and_then(of_io))
             })
@@ -115,7 +118,9 @@ fn of_client(error: &client::Error) -> Meaning {
     };
     let hint = match refusal.status {
         401 => {
-            Some("--token-file FILE, STILLPOINT_TOKEN or the token in --data-dir DIR prove who asks".into())
+            let hint = "--token-file FILE, STILLPOINT_TOKEN or the token in --data-dir DIR prove who asks, to a \
+                        qdrant:// URL --token-file FILE or QDRANT_API_KEY";
+            Some(hint.into())
         }
         _ => None,
     };
@@ -141,6 +146,14 @@ fn of_state(error: &state::Error) -> Meaning {
 fn of_archive(error: &hashicorp::Error) -> Meaning {
     match error {
         hashicorp::Error::Io(_) => ExitCode::Failed.into(),
+        _ => ExitCode::Damaged.into(),
+    }
+}
+
+fn of_points(error: &qdrant::Error) -> Meaning {
+    match error {
+        qdrant::Error::Io(_) | qdrant::Error::Write(_) => ExitCode::Failed.into(),
+        error if error.is_unsupported() => ExitCode::Failed.into(),
         _ => ExitCode::Damaged.into(),
     }
 }

@@ -3,56 +3,60 @@
 use std::path::Path;
 use std::{env, fs, io};
 
+use archive::state::Product;
 use client::hashicorp::{self, Settings};
-use client::{Download, Names, Tls, Token, native};
+use client::{Address, Download, Names, Tls, Token, native, qdrant};
 
 use crate::args::{Connection, TlsArgs};
 use crate::exit::{ExitCode, Failure};
 use crate::output::Output;
-use crate::target::{Scope, Target};
+use crate::target::Target;
 
 /// For whom the environment has certificates unverified.
 const ANYONE: &str = "the environment says to take any certificate: whoever stands between us and the server can \
                       read and change the archive and the token";
 
-/// A server that saves and restores.
+/// A server that saves and restores records.
 #[derive(Debug)]
 pub(crate) enum Remote {
     /// A Stillpoint server, through the native API.
-    Native { client: native::Client, scope: Scope },
+    Native { client: native::Client, scope: Product },
     /// A server of Consul's or Nomad's, genuine or ours. The token is kept to see whether a restore would lose it.
     Server { client: hashicorp::Client, token: Option<Token> },
 }
 
 impl Remote {
-    /// Nothing is sent yet.
-    pub(crate) fn open(target: &Target, connection: &Connection, output: Output) -> anyhow::Result<Remote> {
-        match target {
-            Target::Scope(scope) => Ok(Remote::Native { client: native(connection, output)?, scope: *scope }),
-            Target::Server(url) => {
-                let product = url.scope.product();
-                let settings = Settings::read(product, url.address.clone(), |name| env::var(name).ok())
-                    .map_err(|error| Failure::usage(error.to_string()))?;
-                let Settings { address, tls, token, place } = settings;
-                let token = match &connection.token_file {
-                    Some(path) => token_of(path)?,
-                    None => token,
-                };
-                let tls = tls_of(&connection.tls).or(tls);
-                let place = url.place.clone().or(place);
-                let client = hashicorp::Client::new(product, address, &tls, token.as_ref(), place)?;
-                if tls.trust_anyone && client.address().is_tls() {
-                    output.warn(ANYONE);
-                }
-                Ok(Remote::Server { client, token })
+    /// Opens the target, which is of this product. Nothing is sent yet.
+    pub(crate) fn open(
+        product: Product,
+        target: &Target,
+        connection: &Connection,
+        output: Output,
+    ) -> anyhow::Result<Remote> {
+        let url = match target {
+            Target::Scope(_) => {
+                return Ok(Remote::Native { client: native(connection, output)?, scope: product });
             }
-        }
+            Target::Server(url) => url,
+        };
+        let settings = Settings::read(product, url.address.clone(), |name| env::var(name).ok())
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        let Settings { address, tls, token, place } = settings;
+        let token = match &connection.token_file {
+            Some(path) => token_of(path)?,
+            None => token,
+        };
+        let tls = tls_of(&connection.tls).or(tls);
+        let place = url.place.clone().or(place);
+        let client = hashicorp::Client::new(product, address, &tls, token.as_ref(), place)?;
+        warn_of_anyone(&tls, client.address(), output);
+        Ok(Remote::Server { client, token })
     }
 
     /// Asks for an archive. `level` is for a native server alone.
     pub(crate) async fn save(&self, stale: bool, level: Option<u8>) -> anyhow::Result<Download> {
         Ok(match self {
-            Remote::Native { client, scope } => client.save(scope.name(), stale, level).await?,
+            Remote::Native { client, scope } => client.save(name(*scope), stale, level).await?,
             Remote::Server { client, .. } => client.save(stale).await?,
         })
     }
@@ -60,21 +64,82 @@ impl Remote {
     /// Where it is, for a person.
     pub(crate) fn place(&self) -> String {
         match self {
-            Remote::Native { client, scope } => format!("{} of {}", scope.name(), client.address()),
+            Remote::Native { client, scope } => format!("{} of {}", name(*scope), client.address()),
             Remote::Server { client, .. } => client.address().to_string(),
         }
+    }
+}
+
+/// What the native API calls a product's scope.
+pub(crate) fn name(product: Product) -> &'static str {
+    match product {
+        Product::Consul => "consul",
+        Product::Nomad => "nomad",
+    }
+}
+
+/// A server that saves and restores points.
+#[derive(Debug)]
+pub(crate) enum Points {
+    /// A Stillpoint server, through the native API.
+    Native(native::Client),
+    /// A server of Qdrant's, genuine or ours.
+    Server(qdrant::Client),
+}
+
+impl Points {
+    /// Opens the target, which is of this scope. Nothing is sent yet.
+    pub(crate) fn open(
+        scope: &qdrant::Scope,
+        target: &Target,
+        connection: &Connection,
+        output: Output,
+    ) -> anyhow::Result<Points> {
+        let url = match target {
+            Target::Scope(_) => return Ok(Points::Native(native(connection, output)?)),
+            Target::Server(url) => url,
+        };
+        let key = match &connection.token_file {
+            Some(path) => token_of(path)?,
+            None => Token::parse(&env::var(qdrant::API_KEY).unwrap_or_default())?,
+        };
+        let tls = tls_of(&connection.tls).or(tls_variables("QDRANT")?);
+        let address = match &url.address {
+            Some(address) => address.clone(),
+            None => Address::parse("127.0.0.1", qdrant::DEFAULT_PORT).map_err(client::Error::from)?,
+        };
+        warn_of_anyone(&tls, &address, output);
+        Ok(Points::Server(qdrant::Client::new(address, &tls, key.as_ref(), scope.clone())?))
+    }
+
+    /// Where it is, for a person.
+    pub(crate) fn place(&self, scope: &qdrant::Scope) -> String {
+        let address = match self {
+            Points::Native(client) => client.address(),
+            Points::Server(client) => client.address(),
+        };
+        format!("{scope} of {address}")
     }
 }
 
 /// A client of the native API.
 pub(crate) fn native(connection: &Connection, output: Output) -> anyhow::Result<native::Client> {
     let token = native_token(connection)?;
-    let variables = Tls::read(&Names::of("STILLPOINT"), |name| env::var(name).ok());
-    let tls = tls_of(&connection.tls).or(variables.map_err(|error| Failure::usage(error.to_string()))?);
-    if tls.trust_anyone && connection.address.is_tls() {
+    let tls = tls_of(&connection.tls).or(tls_variables("STILLPOINT")?);
+    warn_of_anyone(&tls, &connection.address, output);
+    Ok(native::Client::new(connection.address.clone(), &tls, token.as_ref())?)
+}
+
+/// What the variables with this prefix say.
+fn tls_variables(prefix: &'static str) -> Result<Tls, Failure> {
+    Tls::read(&Names::of(prefix), |name| env::var(name).ok())
+        .map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn warn_of_anyone(tls: &Tls, address: &Address, output: Output) {
+    if tls.trust_anyone && address.is_tls() {
         output.warn(ANYONE);
     }
-    Ok(native::Client::new(connection.address.clone(), &tls, token.as_ref())?)
 }
 
 /// What the arguments say.

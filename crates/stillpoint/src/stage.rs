@@ -6,6 +6,8 @@ use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use client::Upload;
+use indicatif::ProgressBar;
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 
@@ -102,6 +104,12 @@ impl Source {
         let mut file = self.file.try_clone().context("open the archive again")?;
         file.rewind().with_context(|| format!("go back to the start of {}", self.name))?;
         Ok(file)
+    }
+
+    /// All of it, to be sent, while a bar shows how far it is.
+    pub(crate) fn upload(&self, bar: &ProgressBar) -> anyhow::Result<Upload> {
+        let archive = tokio::fs::File::from_std(self.rewound()?);
+        Ok(Upload::new(bar.wrap_async_read(archive), self.length))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The members of an archive, one after the other, with their content as a stream.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
@@ -28,9 +29,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// More than any engine writes: a million members, files of 4 TiB, 64 TiB in all.
+    /// More than any engine writes: four million members, files of 4 TiB, 64 TiB in all.
     fn default() -> Limits {
-        Limits { members: 1 << 20, stretches: 1 << 20, file_bytes: 4 << 40, total_bytes: 64 << 40 }
+        Limits { members: 1 << 22, stretches: 1 << 20, file_bytes: 4 << 40, total_bytes: 64 << 40 }
     }
 }
 
@@ -56,7 +57,7 @@ pub enum EntryKind {
 
 /// How an archive has to end.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
+pub(super) enum Ending {
     /// With two blocks of zeros, so that a cut is noticed.
     Marked,
     /// With these, or with its last member.
@@ -72,7 +73,7 @@ pub struct Entries<R: Read> {
     /// Of the current entry.
     remaining: u64,
     padding: usize,
-    names: HashSet<String>,
+    names: Names,
     total_bytes: u64,
 }
 
@@ -88,8 +89,8 @@ impl<R: Read> Entries<R> {
         Entries::with_ending(source, limits, Ending::MarkedOrBare)
     }
 
-    fn with_ending(source: R, limits: Limits, ending: Ending) -> Entries<R> {
-        let names = HashSet::new();
+    pub(super) fn with_ending(source: R, limits: Limits, ending: Ending) -> Entries<R> {
+        let names = Names::default();
         Entries { source, limits, ending, offset: 0, remaining: 0, padding: 0, names, total_bytes: 0 }
     }
 
@@ -130,6 +131,10 @@ impl<R: Read> Entries<R> {
                 continue;
             }
             let raw = long_name.take().unwrap_or(found.name);
+            if (found.kind, found.bytes) == (header::DIRECTORY, 0) && matches!(&raw[..], b"." | b"./") {
+                // Where archives begin that `tar` made of a directory, as did servers up to 1.11.
+                continue;
+            }
             let name = clean(&raw)?;
             let (kind, extents) = match found.kind {
                 tar::REGULAR | tar::REGULAR_OLD => (EntryKind::File, Extents::dense(found.bytes)),
@@ -156,19 +161,35 @@ impl<R: Read> Entries<R> {
         file: &mut F,
         set_size: impl FnOnce(&mut F, u64) -> io::Result<()>,
     ) -> Result<(), Error> {
-        set_size(file, entry.extents.size())?;
-        let mut chunk = vec![0; COPY_BYTES];
+        set_size(file, entry.extents.size()).map_err(Error::Write)?;
+        let stored = usize::try_from(entry.extents.stored_bytes()).unwrap_or(usize::MAX);
+        let mut chunk = vec![0; stored.min(COPY_BYTES)];
         for stretch in entry.extents.data() {
-            file.seek(SeekFrom::Start(stretch.start))?;
+            file.seek(SeekFrom::Start(stretch.start)).map_err(Error::Write)?;
             let mut left = stretch.end - stretch.start;
             while left > 0 {
                 let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
                 self.read_data_exact(&mut chunk[..wanted])?;
-                file.write_all(&chunk[..wanted])?;
+                file.write_all(&chunk[..wanted]).map_err(Error::Write)?;
                 left -= wanted as u64;
             }
         }
         Ok(())
+    }
+
+    /// What is left of the limits.
+    pub(super) fn left(&self) -> Limits {
+        Limits {
+            members: self.limits.members.saturating_sub(self.names.seen.len() as u64),
+            total_bytes: self.limits.total_bytes.saturating_sub(self.total_bytes),
+            ..self.limits
+        }
+    }
+
+    /// Counts what was read out of an archive inside this one as if it were in here.
+    pub(super) fn spend(&mut self, left: Limits) {
+        self.limits.members = left.members.saturating_add(self.names.seen.len() as u64);
+        self.limits.total_bytes = left.total_bytes.saturating_add(self.total_bytes);
     }
 
     /// The inner reader, which stands where the archive ended if [`next`](Self::next) has said so.
@@ -206,10 +227,10 @@ impl<R: Read> Entries<R> {
         if self.total_bytes > self.limits.total_bytes {
             return too_large("bytes", self.limits.total_bytes);
         }
-        if self.names.len() as u64 >= self.limits.members {
+        if self.names.seen.len() as u64 >= self.limits.members {
             return too_large("members", self.limits.members);
         }
-        match self.names.insert(name.to_owned()) || kind == EntryKind::Directory {
+        match self.names.insert(name) || kind == EntryKind::Directory {
             true => Ok(()),
             false => Err(Error::Twice(name.to_owned())),
         }
@@ -276,6 +297,22 @@ impl<R: Read> Entries<R> {
     }
 }
 
+/// Names that were there already. Kept as hashes with keys that nobody knows, so that archives of millions of long
+/// names don't fill the memory; two names of one hash are not to be expected in the age of the universe.
+#[derive(Default)]
+struct Names {
+    keys: [RandomState; 2],
+    seen: HashSet<[u64; 2]>,
+}
+
+impl Names {
+    /// Whether it is new.
+    fn insert(&mut self, name: &str) -> bool {
+        let [first, second] = &self.keys;
+        self.seen.insert([first.hash_one(name), second.hash_one(name)])
+    }
+}
+
 /// The content of a member as a file has it. Errors are [`Error`]s in disguise.
 pub struct Content<'a, R: Read> {
     entries: &'a mut Entries<R>,
@@ -310,7 +347,7 @@ impl<R: Read> Read for Content<'_, R> {
 }
 
 /// A name that stays inside, without what adds nothing to it.
-fn clean(raw: &[u8]) -> Result<String, Error> {
+pub(super) fn clean(raw: &[u8]) -> Result<String, Error> {
     let refused = || Error::Name(String::from_utf8_lossy(raw).into_owned());
     let name = std::str::from_utf8(raw).map_err(|_| refused())?;
     let is_odd = |part: &str| part == ".." || part.chars().any(|c| c.is_control() || c == '\\');

@@ -10,6 +10,9 @@ pub enum Error {
     /// The bytes could not be had; nothing is known about the archive.
     #[error("read the archive")]
     Io(#[source] io::Error),
+    /// What is in it could not be put where it belongs; nothing is known about the archive.
+    #[error("write what the archive holds")]
+    Write(#[source] io::Error),
     /// It ends in the middle.
     #[error("the archive is cut off at byte {0}")]
     Cut(u64),
@@ -54,12 +57,71 @@ pub enum Error {
     /// Something comes after the end of the tar.
     #[error("the archive goes on after its end, at byte {0}")]
     Trailing(u64),
+    /// A member that none of the archives we know has at this place.
+    #[error("the archive has an unknown member {0:?}")]
+    Unknown(String),
+    /// A member that every such archive has.
+    #[error("the archive lacks {0:?}")]
+    Missing(String),
+    /// A member that says what cannot be.
+    #[error("{name:?} in the archive is damaged: {fault}")]
+    Content {
+        /// The member.
+        name: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// What `SHA256SUMS` says is not so.
+    #[error("SHA256SUMS {fault}: {name:?}")]
+    Sums {
+        /// The member concerned.
+        name: String,
+        /// What is wrong.
+        fault: &'static str,
+    },
+    /// A shard that the settings count is not there.
+    #[error("No shard found: {shard} at {path}")]
+    NoShard {
+        /// Its number.
+        shard: u32,
+        /// Where it should be.
+        path: String,
+    },
+    /// A shard that does not say what it is.
+    #[error("Can't read shard config at {0}")]
+    NoShardConfig(String),
+    /// A shard whose points were on another node.
+    #[error("Can't restore snapshot in local mode with missing data at shard: {0}")]
+    NotLocal(String),
+    /// A shard without anything in it.
+    #[error("Invalid snapshot")]
+    Empty,
+    /// Made to bring another shard up to date, not to restore one.
+    #[error(
+        "invalid shard snapshot: segment {0} contains segment manifest; ensure you are not recovering partial snapshot on shard snapshot endpoint"
+    )]
+    Partial(String),
+    /// Sharded by keys that clients give.
+    #[error("Stillpoint does not shard by keys of clients, and the archive has the shard keys {0}")]
+    ShardKeys(String),
+    /// Data in a form that newer servers can't read either.
+    #[error(
+        "segment {0} holds RocksDB data, which newer servers don't read either: restore the archive on Qdrant 1.16, which converts it, and save it again there"
+    )]
+    RocksDb(String),
+}
+
+impl Error {
+    /// Whether the archive may be whole, but is of a sort that is not served.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, Error::ShardKeys(_) | Error::RocksDb(_))
+    }
 }
 
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         match error {
-            Error::Io(error) => error,
+            Error::Io(error) | Error::Write(error) => error,
             Error::Cut(_) => io::Error::new(io::ErrorKind::UnexpectedEof, error),
             error => io::Error::new(io::ErrorKind::InvalidData, error),
         }

@@ -3,6 +3,11 @@
 //! A collection's archive has its settings at the top and one directory per shard; a shard's has the content of
 //! such a directory at its top; the full one has an archive per collection and one `config.json`.
 
+use std::fmt;
+
+/// The member that says what the others hash to.
+pub(super) const SUMS: &str = "SHA256SUMS";
+
 /// What a member of an archive is, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place<'a> {
@@ -16,6 +21,8 @@ pub enum Place<'a> {
     PayloadIndex,
     /// `*.snapshot`: the archive of a collection inside a full one.
     Collection(&'a str),
+    /// `SHA256SUMS`: what all other members hash to. Only ours have it.
+    Sums,
     /// Something of a shard.
     Shard {
         /// The shard's number; `None` where the archive is of one shard alone.
@@ -23,6 +30,27 @@ pub enum Place<'a> {
         /// What of it; `None` is its directory.
         part: Option<Part<'a>>,
     },
+}
+
+/// Whose files are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardAt<'a> {
+    /// The member that is the archive of its collection; `None` where the archive is of one collection or shard.
+    pub collection: Option<&'a str>,
+    /// Its number; `None` where the archive is of one shard.
+    pub shard: Option<u32>,
+}
+
+impl fmt::Display for ShardAt<'_> {
+    /// What the names of its members begin with, without the last `/`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.collection, self.shard) {
+            (Some(collection), Some(shard)) => write!(f, "{collection}/{shard}"),
+            (Some(collection), None) => f.write_str(collection),
+            (None, Some(shard)) => write!(f, "{shard}"),
+            (None, None) => f.write_str("."),
+        }
+    }
 }
 
 /// What a member of a shard is.
@@ -52,7 +80,7 @@ pub enum Part<'a> {
 }
 
 /// A file of the log of updates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wal {
     /// `open-<n>`: the n-th of those that are written to.
     Open(u64),
@@ -60,6 +88,17 @@ pub enum Wal {
     Closed(u64),
     /// `first-index`.
     FirstIndex,
+}
+
+impl fmt::Display for Wal {
+    /// Its name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wal::Open(n) => write!(f, "open-{n}"),
+            Wal::Closed(n) => write!(f, "closed-{n}"),
+            Wal::FirstIndex => f.write_str("first-index"),
+        }
+    }
 }
 
 impl<'a> Place<'a> {
@@ -70,6 +109,7 @@ impl<'a> Place<'a> {
             "config.json" => return Some(Place::Config),
             "shard_key_mapping.json" => return Some(Place::ShardKeyMapping),
             "payload_index.json" => return Some(Place::PayloadIndex),
+            SUMS => return Some(Place::Sums),
             _ => {}
         }
         let (first, rest) = match name.split_once('/') {

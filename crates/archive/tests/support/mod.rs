@@ -1,6 +1,8 @@
 //! What several test files need: genuine archives where there are any, and tars made by hand.
 #![allow(dead_code, reason = "each test file is a crate of its own and uses a part of this")]
 
+pub(crate) mod points;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

@@ -9,8 +9,9 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 pub use types::{
-    ArchiveState, Health, LiveState, Member, Node, Plan, Previous, Problem, Progress, Restored, Scope,
-    Snapshot, Status, Task, TaskState, Totals, TypeTotals, Undone,
+    ArchiveState, CollectionState, Count, Health, LiveState, Member, Node, Plan, PointsPlan, PointsState,
+    Previous, Problem, Progress, Restored, Scope, Snapshot, Status, Task, TaskState, Totals, TypeTotals,
+    Undone,
 };
 
 use crate::http::{ANSWER_MAX, Http, SILENCE_MAX, TRANSFER_MAX};
@@ -63,7 +64,7 @@ impl Client {
     }
 
     /// Asks for an archive of a scope. With `stale` any node may answer from what it has. `level` is that of
-    /// the compression, 1 (fast) or 6 (small), or the server's choice.
+    /// the compression, 1 (fast) or 6 (small), or the server's choice. Points know neither.
     pub async fn save(&self, scope: &str, stale: bool, level: Option<u8>) -> Result<Download, Error> {
         let level = level.map(|level| level.to_string());
         let mut query: Vec<(&str, Option<&str>)> = Vec::new();
@@ -72,8 +73,27 @@ impl Client {
         self.fetch(self.http.request(Method::GET, &["v1", "scopes", scope, "archive"], &query)).await
     }
 
-    /// Has the server read an archive and say what restoring it would do. Nothing is changed.
+    /// Has the server read an archive of records and say what restoring it would do. Nothing is changed.
     pub async fn plan(&self, scope: &str, archive: Upload, options: &RestoreOptions) -> Result<Plan, Error> {
+        self.dry_run(scope, archive, options).await
+    }
+
+    /// The same for an archive of points.
+    pub async fn plan_points(
+        &self,
+        scope: &str,
+        archive: Upload,
+        options: &RestoreOptions,
+    ) -> Result<PointsPlan, Error> {
+        self.dry_run(scope, archive, options).await
+    }
+
+    async fn dry_run<T: serde::de::DeserializeOwned>(
+        &self,
+        scope: &str,
+        archive: Upload,
+        options: &RestoreOptions,
+    ) -> Result<T, Error> {
         let mut query = options.query();
         query.push(("dry_run", Some("true")));
         let request = self.http.request(Method::PUT, &["v1", "scopes", scope, "archive"], &query);
@@ -166,22 +186,28 @@ impl Client {
     }
 }
 
-/// How an archive is to be restored.
-#[derive(Clone, Copy, Debug, Default)]
+/// How an archive is to be restored. The first two mean something for records, the others for points.
+#[derive(Clone, Debug, Default)]
 pub struct RestoreOptions {
     /// Keep records of types that the server doesn't know, instead of refusing the archive.
     pub allow_unknown_records: bool,
     /// Take an archive of Nomad's whose variables nobody can ever decrypt, instead of refusing it.
     pub allow_missing_keys: bool,
+    /// Of all points: keep collections and aliases that the archive lacks.
+    pub keep_others: bool,
+    /// What the archive's SHA-256 is, in hex: the server refuses any other.
+    pub sha256: Option<String>,
 }
 
 impl RestoreOptions {
-    fn query(self) -> Vec<(&'static str, Option<&'static str>)> {
+    fn query(&self) -> Vec<(&'static str, Option<&str>)> {
         let flags = [
             ("allow_unknown_records", self.allow_unknown_records),
             ("allow_missing_keys", self.allow_missing_keys),
+            ("keep_others", self.keep_others),
         ];
-        flags.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name, Some("true"))).collect()
+        let set = flags.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| (name, Some("true")));
+        set.chain(self.sha256.iter().map(|hex| ("sha256", Some(hex.as_str())))).collect()
     }
 }
 

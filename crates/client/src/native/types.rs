@@ -1,6 +1,7 @@
 //! The objects of the native API. Keys that we don't know are passed over: a newer server may send more.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -86,23 +87,56 @@ pub struct TypeTotals {
 /// Per type, by the type's name.
 pub type Totals = BTreeMap<String, TypeTotals>;
 
-/// What a scope holds.
+/// How many there are of what a scope holds. In JSON it is one key, `records` or `points`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// Records of the control state.
+    Records(u64),
+    /// Points of collections.
+    Points(u64),
+}
+
+impl Count {
+    /// How many.
+    pub fn number(self) -> u64 {
+        match self {
+            Count::Records(number) | Count::Points(number) => number,
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Count::Records(number) => write!(f, "{number} records"),
+            Count::Points(number) => write!(f, "{number} points"),
+        }
+    }
+}
+
+/// What a scope holds. What a scope of points does not have is `None`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scope {
     /// Its name.
     pub scope: String,
     /// What clients see as index.
-    pub index: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
     /// Below this no index is shown again.
-    pub floor: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<u64>,
     /// The restore that made the live generation, all zeros for the state the scope was born with.
-    pub image: Uuid,
-    /// How many records.
-    pub records: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Uuid>,
+    /// How many records or points.
+    #[serde(flatten)]
+    pub count: Count,
     /// Their size in bytes.
-    pub bytes: u64,
-    /// Both per type.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Both per type of record.
+    #[serde(default, skip_serializing_if = "Totals::is_empty")]
     pub types: Totals,
     /// What an undo brings back.
     pub previous: Option<Previous>,
@@ -113,16 +147,18 @@ pub struct Scope {
 /// The generation that was live before the last restore.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Previous {
-    /// The restore that had made it.
+    /// The restore that had made it; of points the one that replaced it.
     pub image: Uuid,
     /// Its index when it was replaced.
-    pub index: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
     /// When it was replaced.
     pub replaced_at: Timestamp,
     /// Until when it is kept.
     pub expires_at: Timestamp,
     /// Its size in bytes.
-    pub bytes: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
 }
 
 /// What a restore would do.
@@ -173,6 +209,40 @@ pub struct ArchiveState {
     pub types: Totals,
 }
 
+/// What a restore of points would do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PointsPlan {
+    /// What it would replace.
+    pub scope: String,
+    /// What is live now.
+    pub current: PointsState,
+    /// What would be.
+    pub archive: PointsState,
+    /// What the operator should know before.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// One side of a plan for points.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PointsState {
+    /// How many points; `None` if that is not known.
+    #[serde(default)]
+    pub points: Option<u64>,
+    /// Per collection, as far as that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub collections: Vec<CollectionState>,
+}
+
+/// A collection in a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CollectionState {
+    /// Its name.
+    pub name: String,
+    /// How many points it has.
+    pub points: u64,
+}
+
 /// What a restore did.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Restored {
@@ -182,8 +252,9 @@ pub struct Restored {
     pub scope: String,
     /// The scope's index now.
     pub index: u64,
-    /// How many records it holds.
-    pub records: u64,
+    /// How many records or points it holds.
+    #[serde(flatten)]
+    pub count: Count,
     /// Their size in bytes.
     pub bytes: u64,
     /// The name of the generation that is live now; a task's result may leave it out.
@@ -220,8 +291,9 @@ pub struct Snapshot {
     pub sha256: String,
     /// The index of its state.
     pub index: u64,
-    /// How many records it holds.
-    pub records: u64,
+    /// How many records or points it holds.
+    #[serde(flatten)]
+    pub count: Count,
     /// `ready`.
     pub status: String,
 }
@@ -292,5 +364,23 @@ impl Problem {
     /// The kind, as far as we know it.
     pub fn kind(&self) -> Kind {
         serde_json::from_value(self.kind.clone().into()).unwrap_or(Kind::Internal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_one_key_among_the_others() {
+        for key in ["records", "points"] {
+            let text = format!(
+                r#"{{"scope":"s","name":"n","created_at":"2026-01-02T03:04:05Z","size":1,"sha256":"","new":{{}},"index":7,"{key}":9,"status":"ready"}}"#
+            );
+            let snapshot: Snapshot = serde_json::from_str(&text).unwrap();
+            assert_eq!(snapshot.count.number(), 9);
+            assert_eq!(snapshot.count.to_string(), format!("9 {key}"));
+            assert_eq!(serde_json::to_value(&snapshot).unwrap()[key], 9);
+        }
     }
 }

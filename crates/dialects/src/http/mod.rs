@@ -3,7 +3,10 @@
 pub(crate) mod blocking;
 mod body;
 mod catch;
+#[cfg(feature = "qdrant")]
+pub(crate) mod conditional;
 mod failure;
+pub(crate) mod fetch;
 pub(crate) mod filter;
 pub(crate) mod forward;
 mod headers;
@@ -18,6 +21,7 @@ mod upload;
 pub(crate) use body::read_up_to;
 pub(crate) use catch::caught;
 pub(crate) use failure::{Failure, Reply};
+pub use fetch::{Allowed, FetchPolicy, Fetcher, Resolve};
 pub use forward::Outgoing;
 pub(crate) use headers::{bearer, filled, last_contact_ms, warn};
 pub(crate) use lingering::Lingering;

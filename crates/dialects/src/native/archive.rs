@@ -5,20 +5,21 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
-use node::{Consistency, Error, Kind, Node, Origin, RestoreRequest};
-use records::Scope;
+use node::{Consistency, Error, Kind, Node, Origin, RestoreRequest, Scope};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::params::{InScope, Params, invalid, of_records, task_id};
+use super::params::{InScope, Params, invalid, parse, task_id};
+#[cfg(feature = "qdrant")]
+use super::points;
 use super::render;
-use super::reply::Reply;
+use super::reply::{Failure, Reply};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SaveParams {
+struct SaveParams {
     /// Present or absent, whatever its value.
     stale: Option<String>,
     level: Option<u8>,
@@ -41,11 +42,15 @@ pub(super) struct UndoParams {
     image: Option<Uuid>,
 }
 
-pub(super) async fn save(
-    State(node): State<Node>,
-    InScope(scope): InScope,
-    Params(params): Params<SaveParams>,
-) -> Reply {
+pub(super) async fn save(State(node): State<Node>, InScope(scope): InScope, uri: Uri) -> Reply {
+    match scope {
+        Scope::Records(scope) => save_records(&node, scope, parse(&uri)?).await,
+        #[cfg(feature = "qdrant")]
+        Scope::Points(scope) => points::save(&node, scope, parse(&uri)?).await,
+    }
+}
+
+async fn save_records(node: &Node, scope: records::Scope, params: SaveParams) -> Reply {
     let level = match params.level {
         None | Some(1) => Level::Fast,
         Some(6) => Level::Small,
@@ -55,7 +60,7 @@ pub(super) async fn save(
         Some(_) => Consistency::Stale,
         None => Consistency::Linearizable,
     };
-    let capture = node.capture(of_records(scope)?, consistency).await?;
+    let capture = node.capture(scope, consistency).await?;
     let mut reply = Response::new(Body::empty());
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/gzip"));
@@ -76,31 +81,44 @@ pub(super) async fn save(
 pub(super) async fn restore(
     State(node): State<Node>,
     InScope(scope): InScope,
-    Params(params): Params<RestoreParams>,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Reply {
-    let scope = of_records(scope)?;
     let task = match headers.get("stillpoint-task") {
         Some(id) => Some(task_id(id.to_str().unwrap_or_default())?),
         None => None,
     };
+    let origin = Origin::Body(stream(body));
+    match scope {
+        Scope::Records(scope) => {
+            let params: RestoreParams = parse(&uri)?;
+            let request = RestoreRequest {
+                task,
+                unknown_records: params.allow_unknown_records,
+                missing_keys: params.allow_missing_keys,
+                caller: caller(scope, &headers)?,
+                ..RestoreRequest::of(scope)
+            };
+            run(&node, request, origin, params.dry_run).await
+        }
+        #[cfg(feature = "qdrant")]
+        Scope::Points(scope) => points::restore(&node, scope, task, origin, parse(&uri)?).await,
+    }
+}
+
+/// The secret of the scope's own token, if one came along.
+fn caller(scope: records::Scope, headers: &HeaderMap) -> Result<Option<node::Secret>, Failure> {
     let header = match scope {
-        Scope::Consul => "X-Consul-Token",
-        Scope::Nomad => "X-Nomad-Token",
+        records::Scope::Consul => "X-Consul-Token",
+        records::Scope::Nomad => "X-Nomad-Token",
     };
-    let caller = match headers.get(header) {
-        Some(secret) => Some(secret.to_str().map_err(|_| invalid(format!("{header} is no text")))?.into()),
-        None => None,
-    };
-    let request = RestoreRequest {
-        scope,
-        task,
-        unknown_records: params.allow_unknown_records,
-        missing_keys: params.allow_missing_keys,
-        caller,
-    };
-    run(&node, request, Origin::Body(stream(body)), params.dry_run).await
+    match headers.get(header) {
+        Some(secret) => {
+            Ok(Some(secret.to_str().map_err(|_| invalid(format!("{header} is no text")))?.into()))
+        }
+        None => Ok(None),
+    }
 }
 
 /// Restores, or says what a restore would do.

@@ -10,6 +10,8 @@ mod archive;
 mod auth;
 mod operation;
 mod params;
+#[cfg(feature = "qdrant")]
+mod points;
 mod render;
 mod reply;
 mod snapshots;

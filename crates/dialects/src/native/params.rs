@@ -1,6 +1,7 @@
 //! Parameters of the native API. A name we don't know is an error: a misspelt `dry_rum` must not restore.
 
 use axum::extract::{FromRequestParts, Path, Query};
+use axum::http::Uri;
 use axum::http::request::Parts;
 use node::{Error, Kind, Name, Scope};
 use serde::de::DeserializeOwned;
@@ -20,6 +21,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// The same, where it depends on the scope what the query may hold.
+pub(super) fn parse<T: DeserializeOwned>(uri: &Uri) -> Result<T, Failure> {
+    Query::<T>::try_from_uri(uri).map(|Query(params)| params).map_err(|error| invalid(error.body_text()))
+}
+
 /// The scope in a path.
 pub(super) struct InScope(pub(super) Scope);
 
@@ -32,17 +38,6 @@ impl<S: Send + Sync> FromRequestParts<S> for InScope {
         let name = captured.into_iter().find(|(key, _)| key == "scope").map(|(_, value)| value);
         let name = name.ok_or_else(|| invalid("a scope is missing"))?;
         Ok(InScope(name.parse()?))
-    }
-}
-
-/// The scope, if it is one of records.
-pub(super) fn of_records(scope: Scope) -> Result<records::Scope, Failure> {
-    match scope {
-        Scope::Records(scope) => Ok(scope),
-        #[cfg(feature = "qdrant")]
-        Scope::Points(_) => {
-            Err(Failure(Error::new(Kind::Unsupported, format!("{scope} is not served here yet"))))
-        }
     }
 }
 

@@ -60,15 +60,25 @@ fn types(totals: &Totals) -> Value {
 }
 
 pub(super) fn restored(restored: &Restored) -> Value {
-    json!({
+    let mut value = json!({
         "task": restored.task,
         "scope": restored.scope,
         "index": restored.index,
-        "records": restored.records,
         "bytes": restored.bytes,
         "image": restored.task,
         "warnings": restored.warnings,
-    })
+    });
+    value[holds(&restored.scope)] = restored.records.into();
+    value
+}
+
+/// What a scope holds, as the key of their number.
+fn holds(scope: &node::Scope) -> &'static str {
+    match scope {
+        node::Scope::Records(_) => "records",
+        #[cfg(feature = "qdrant")]
+        node::Scope::Points(_) => "points",
+    }
 }
 
 pub(super) fn plan(plan: &Plan) -> Value {
@@ -99,20 +109,29 @@ pub(super) fn undone(undone: &Undone) -> Value {
 }
 
 pub(super) fn snapshot(snapshot: &Snapshot) -> Value {
-    json!({
+    let mut value = json!({
         "scope": snapshot.scope,
         "name": snapshot.name,
         "created_at": rfc3339(snapshot.created_at_ms),
         "size": snapshot.size,
         "sha256": snapshot.sha256,
         "index": snapshot.index,
-        "records": snapshot.records,
         "status": "ready",
-    })
+    });
+    value[holds(&snapshot.scope)] = snapshot.records.into();
+    value
 }
 
 pub(super) fn task(task: &Task) -> Value {
     let failure = task.failure.as_ref();
+    let mut outcome = task.outcome.clone();
+    // An outcome counts what it restored or saved under one name, whatever it was.
+    if let Some(Value::Object(outcome)) = &mut outcome
+        && let Some(number) = outcome.remove("records")
+    {
+        let key = task.scope.parse().map_or("records", |scope| holds(&scope));
+        outcome.insert(key.to_owned(), number);
+    }
     json!({
         "id": task.id,
         "kind": task.kind,
@@ -124,6 +143,6 @@ pub(super) fn task(task: &Task) -> Value {
         "updated_at": rfc3339(task.updated_at_ms),
         "ended_at": task.ended_at_ms.map(rfc3339),
         "error": failure.map(|failure| json!({"kind": failure.kind, "message": failure.message})),
-        "result": task.outcome,
+        "result": outcome,
     })
 }

@@ -5,14 +5,16 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use node::{Error, Kind, Name, Node, Origin, RestoreRequest};
+use node::{Error, Kind, Name, Node, Origin, RestoreRequest, Scope};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::archive::{self, RestoreParams};
-use super::params::{InScope, Named, Params, invalid, of_records};
+use super::params::{InScope, Named, invalid, parse};
+#[cfg(feature = "qdrant")]
+use super::points;
 use super::render;
 use super::reply::Reply;
 
@@ -40,8 +42,12 @@ pub(super) async fn create(State(node): State<Node>, InScope(scope): InScope, bo
         true => None,
         false => serde_json::from_slice::<Create>(&body).map_err(|e| invalid(e.to_string()))?.name,
     };
-    let name = name.map(|name| Name::new(&name)).transpose()?;
-    let snapshot = node.create_snapshot(of_records(scope)?, name, STORED_LEVEL).await?;
+    let name = name.map(|name| Name::in_scope(&scope, &name)).transpose()?;
+    let snapshot = match scope {
+        Scope::Records(scope) => node.create_snapshot(scope, name, STORED_LEVEL).await?,
+        #[cfg(feature = "qdrant")]
+        Scope::Points(scope) => node.create_points_snapshot(scope, name, None).await?,
+    };
     Ok((StatusCode::CREATED, Json(render::snapshot(&snapshot))).into_response())
 }
 
@@ -63,23 +69,31 @@ pub(super) async fn download(State(node): State<Node>, Named(scope, name): Named
     let snapshot = node.snapshot(&scope, &name)?;
     let mut reply = Response::new(Body::from_stream(node.read_snapshot(&snapshot)?));
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/gzip"));
+    let form = match scope {
+        Scope::Records(_) => "application/gzip",
+        #[cfg(feature = "qdrant")]
+        Scope::Points(_) => points::TAR,
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(form));
     headers.insert(CONTENT_LENGTH, snapshot.size.into());
     let sha256 = HeaderValue::from_str(&snapshot.sha256);
     headers.insert("stillpoint-sha256", sha256.map_err(|e| Error::new(Kind::Internal, e.to_string()))?);
     Ok(reply)
 }
 
-pub(super) async fn restore(
-    State(node): State<Node>,
-    Named(scope, name): Named,
-    Params(params): Params<RestoreParams>,
-) -> Reply {
-    let blob = node.snapshot(&scope, &name)?.blob()?;
-    let request = RestoreRequest {
-        unknown_records: params.allow_unknown_records,
-        missing_keys: params.allow_missing_keys,
-        ..RestoreRequest::of(of_records(scope)?)
-    };
-    archive::run(&node, request, Origin::Stored(blob), params.dry_run).await
+pub(super) async fn restore(State(node): State<Node>, Named(scope, name): Named, uri: Uri) -> Reply {
+    let origin = Origin::Stored(node.snapshot(&scope, &name)?.blob()?);
+    match scope {
+        Scope::Records(scope) => {
+            let params: RestoreParams = parse(&uri)?;
+            let request = RestoreRequest {
+                unknown_records: params.allow_unknown_records,
+                missing_keys: params.allow_missing_keys,
+                ..RestoreRequest::of(scope)
+            };
+            archive::run(&node, request, origin, params.dry_run).await
+        }
+        #[cfg(feature = "qdrant")]
+        Scope::Points(scope) => points::restore(&node, scope, None, origin, parse(&uri)?).await,
+    }
 }

@@ -5,11 +5,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use node::Node;
-use records::Scope;
-use serde_json::json;
+use node::{Node, Scope};
+use serde_json::{Value, json};
 
-use super::params::{InScope, of_records};
+use super::params::InScope;
+#[cfg(feature = "qdrant")]
+use super::points;
 use super::render;
 use super::reply::Reply;
 
@@ -34,8 +35,7 @@ pub(super) async fn metrics(State(node): State<Node>) -> Response {
 
 pub(super) async fn status(State(node): State<Node>) -> Reply {
     let status = node.status();
-    let scopes =
-        Scope::ALL.into_iter().map(|scope| render::scope(&node, scope)).collect::<Reply<Vec<_>>>()?;
+    let scopes = all(&node).await?;
     let body = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "node": {"id": node.identity().id, "name": node.identity().name},
@@ -54,11 +54,24 @@ pub(super) async fn status(State(node): State<Node>) -> Reply {
 }
 
 pub(super) async fn scopes(State(node): State<Node>) -> Reply {
-    let scopes =
-        Scope::ALL.into_iter().map(|scope| render::scope(&node, scope)).collect::<Reply<Vec<_>>>()?;
-    Ok(Json(scopes).into_response())
+    Ok(Json(all(&node).await?).into_response())
 }
 
 pub(super) async fn scope(State(node): State<Node>, InScope(scope): InScope) -> Reply {
-    Ok(Json(render::scope(&node, of_records(scope)?)?).into_response())
+    let body = match scope {
+        Scope::Records(scope) => render::scope(&node, scope)?,
+        #[cfg(feature = "qdrant")]
+        Scope::Points(scope) => points::scope(&node, scope).await?,
+    };
+    Ok(Json(body).into_response())
+}
+
+/// Every scope that is not a part of another one.
+async fn all(node: &Node) -> Reply<Vec<Value>> {
+    let scopes = records::Scope::ALL.into_iter().map(|scope| render::scope(node, scope));
+    #[cfg_attr(not(feature = "qdrant"), expect(unused_mut, reason = "nothing comes after these"))]
+    let mut scopes = scopes.collect::<Reply<Vec<_>>>()?;
+    #[cfg(feature = "qdrant")]
+    scopes.push(points::scope(node, node::PointsScope::Storage).await?);
+    Ok(scopes)
 }

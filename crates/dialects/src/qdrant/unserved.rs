@@ -13,8 +13,8 @@ pub enum Unserved {
     ShardKeys,
     /// Vectors that a collection is given, or loses, after it was made.
     VectorNames,
-    /// Snapshots.
-    Snapshots,
+    /// Snapshots of what a shard has that another lacks.
+    PartialSnapshots,
     /// What the optimizer has done and will do.
     Optimizations,
     /// Advice about collections.
@@ -33,7 +33,7 @@ impl Unserved {
         Unserved::Matrix,
         Unserved::ShardKeys,
         Unserved::VectorNames,
-        Unserved::Snapshots,
+        Unserved::PartialSnapshots,
         Unserved::Optimizations,
         Unserved::Issues,
         Unserved::ClusterTelemetry,
@@ -52,7 +52,9 @@ impl Unserved {
             Unserved::VectorNames => {
                 "Stillpoint does not add vectors to a collection or remove them: make a new collection"
             }
-            Unserved::Snapshots => "Stillpoint does not serve snapshots of collections yet",
+            Unserved::PartialSnapshots => {
+                "Stillpoint does not serve partial snapshots: use those of whole shards or collections"
+            }
             Unserved::Optimizations => "Stillpoint does not list optimizations",
             Unserved::Issues => "Stillpoint does not collect issues",
             Unserved::ClusterTelemetry => "Stillpoint does not collect the telemetry of other nodes",

@@ -20,14 +20,10 @@ const ENDPOINTS: &[(&str, Unserved)] = &[
     ("GET /locks", Unserved::Process),
     ("POST /logger", Unserved::Process),
     ("GET /stacktrace", Unserved::Process),
-    ("GET /snapshots", Unserved::Snapshots),
-    ("POST /snapshots", Unserved::Snapshots),
-    ("DELETE /snapshots/s", Unserved::Snapshots),
-    ("GET /collections/c/snapshots", Unserved::Snapshots),
-    ("POST /collections/c/snapshots/upload", Unserved::Snapshots),
-    ("PUT /collections/c/snapshots/recover", Unserved::Snapshots),
-    ("GET /collections/c/shards/0/snapshots/s", Unserved::Snapshots),
-    ("POST /collections/c/shards/0/snapshot/partial/create", Unserved::Snapshots),
+    ("GET /collections/c/shards/0/snapshot/partial/manifest", Unserved::PartialSnapshots),
+    ("POST /collections/c/shards/0/snapshot/partial/create", Unserved::PartialSnapshots),
+    ("POST /collections/c/shards/0/snapshot/partial/recover", Unserved::PartialSnapshots),
+    ("POST /collections/c/shards/0/snapshot/partial/recover_from", Unserved::PartialSnapshots),
 ];
 
 #[tokio::test]

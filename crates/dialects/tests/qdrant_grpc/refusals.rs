@@ -68,7 +68,7 @@ async fn requests_that_cannot_be_meant() {
     let most = QueryPointsBuilder::new("c").query(vec![1.0; 4]).limit(u64::MAX);
     assert_eq!(client.query(most).await.unwrap().result.len(), 1);
     assert_eq!(client.scroll(ScrollPointsBuilder::new("c").limit(u32::MAX)).await.unwrap().result.len(), 1);
-    server.node.shutdown().await;
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,10 +77,6 @@ async fn what_is_not_served_says_so() {
     let client = server.client();
     make(&client).await;
     let says = |what: Unserved| (Code::Unimplemented, what.sentence().to_owned());
-    assert_eq!(refusal(client.create_snapshot("c").await), says(Unserved::Snapshots));
-    assert_eq!(refusal(client.list_snapshots("c").await), says(Unserved::Snapshots));
-    assert_eq!(refusal(client.create_full_snapshot().await), says(Unserved::Snapshots));
-    assert_eq!(refusal(client.list_full_snapshots().await), says(Unserved::Snapshots));
     let matrix = proto::SearchMatrixPointsBuilder::new("c");
     assert_eq!(refusal(client.search_matrix_pairs(matrix.clone()).await), says(Unserved::Matrix));
     assert_eq!(refusal(client.search_matrix_offsets(matrix).await), says(Unserved::Matrix));
@@ -90,7 +86,7 @@ async fn what_is_not_served_says_so() {
     let keyed =
         UpsertPointsBuilder::new("c", vec![point(1, vec![1.0; 4])]).shard_key_selector("berlin".to_owned());
     assert_eq!(refusal(client.upsert_points(keyed).await), says(Unserved::ShardKeys));
-    server.node.shutdown().await;
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,5 +116,5 @@ async fn keys_open_services() {
     assert_eq!(refusal(reader.create_field_index(index).await), denied);
     assert_eq!(refusal(reader.create_snapshot("c").await), denied);
     assert!(reader.collection_exists(CollectionExistsRequest { collection_name: "c".into() }).await.unwrap());
-    server.node.shutdown().await;
+    server.stop().await;
 }

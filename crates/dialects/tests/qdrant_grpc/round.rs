@@ -1,4 +1,5 @@
-//! A full round: a collection with named and sparse vectors, made, filled, searched, changed and replaced.
+//! A full round: a collection with named and sparse vectors, made, filled, searched, changed and replaced. Also
+//! what `clients/rust` does on a running server.
 
 use std::collections::BTreeSet;
 
@@ -89,7 +90,7 @@ async fn a_full_round() {
     counts(&client, &samples).await;
     changes(&client, &samples).await;
     switches(&server, &client).await;
-    server.node.shutdown().await;
+    server.stop().await;
 }
 
 async fn shows(client: &Qdrant, samples: &[Sample]) {

@@ -13,7 +13,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 pub(crate) struct Server {
-    pub(crate) node: Node,
+    node: Node,
     address: SocketAddr,
     _dir: TempDir,
 }
@@ -32,6 +32,10 @@ impl Server {
         let routes = observed(&node, "qdrant", grpc::operation, grpc::router(node.clone(), keys));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         Server { node, address, _dir: dir }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.node.shutdown().await;
     }
 
     pub(crate) fn url(&self) -> String {

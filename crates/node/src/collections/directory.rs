@@ -1,6 +1,6 @@
 //! All collections as this node has applied them, ready for requests.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use groups::NodeId;
@@ -8,7 +8,8 @@ use points::Ring;
 use points::config::CollectionConfig;
 use points::engine::PayloadFieldSchema;
 use records::Records;
-use records::qdrant::Collection;
+use records::qdrant::{Collection, Previous};
+use uuid::Uuid;
 
 use super::shards::{Key, Wanted};
 use crate::error::{Error, Kind, Result};
@@ -26,6 +27,8 @@ pub(crate) struct Described {
 pub(crate) struct Directory {
     pub(crate) collections: BTreeMap<String, Arc<Described>>,
     pub(crate) aliases: BTreeMap<String, String>,
+    /// What an undo brings back, by scope.
+    pub(crate) previous: BTreeMap<String, Previous>,
 }
 
 impl Directory {
@@ -41,7 +44,7 @@ impl Directory {
             Ok((name, described))
         };
         let collections = all.collections.into_iter().map(describe).collect::<Result<_>>()?;
-        Ok(Directory { collections, aliases: all.aliases })
+        Ok(Directory { collections, aliases: all.aliases, previous: all.previous })
     }
 
     /// The collection called `name`, or whose alias it is.
@@ -57,12 +60,34 @@ impl Directory {
         self.collections.values().any(|described| described.keys().any(|other| other == key))
     }
 
+    /// The shards that are kept for an undo.
+    pub(crate) fn kept(&self) -> BTreeSet<Key> {
+        let shards = self.previous.values().flat_map(|previous| previous.content.shards());
+        shards.map(|shard| (shard.generation, shard.id)).collect()
+    }
+
+    /// The archives that nodes may still have to fetch, as SHA-256.
+    pub(crate) fn image_blobs(&self) -> impl Iterator<Item = &[u8]> {
+        let live = self.collections.values().flat_map(|collection| &collection.record.shards);
+        let kept = self.previous.values().flat_map(|previous| previous.content.shards());
+        live.chain(kept).filter_map(|shard| shard.image.as_ref()?.blob.as_deref())
+    }
+
+    /// Whether the content of this image is live somewhere, or kept for an undo.
+    pub(crate) fn has_image(&self, image: Uuid) -> bool {
+        let live = self.collections.values().flat_map(|collection| &collection.record.shards);
+        let mut named = live.filter_map(|shard| shard.image.as_ref());
+        named.any(|found| found.name == image)
+            || self.previous.values().any(|previous| previous.live == image || previous.image == image)
+    }
+
     /// The shards that `node` should hold.
     pub(crate) fn wanted(&self, node: NodeId) -> BTreeMap<Key, Wanted> {
         let shards = self.collections.values().flat_map(|collection| {
             let here = collection.record.shards.iter().filter(move |shard| shard.nodes.contains(&node.0));
             here.map(move |shard| {
-                let wanted = Wanted { nodes: shard.nodes.clone(), collection: Arc::clone(collection) };
+                let (nodes, image) = (shard.nodes.clone(), shard.image.clone());
+                let wanted = Wanted { nodes, image, collection: Arc::clone(collection) };
                 ((shard.generation, shard.id), wanted)
             })
         });

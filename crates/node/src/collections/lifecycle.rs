@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::AliasChange;
 use super::directory::Described;
 use super::read::Collection;
+use super::shards::{Hosted, Key, READY};
 use crate::error::{Error, Kind, Result, to_the_end};
 use crate::node::Node;
 
@@ -29,7 +30,7 @@ impl Node {
         let config = request.into_config(uuid)?;
         self.check_points_disk()?;
         let nodes: Vec<u64> = self.status().members.voters().map(|voter| voter.id.0).collect();
-        let shard = |id| Shard { id, generation: uuid, nodes: nodes.clone() };
+        let shard = |id| Shard { id, generation: uuid, nodes: nodes.clone(), image: None };
         let record = Record {
             name: name.to_owned(),
             uuid,
@@ -61,7 +62,10 @@ impl Node {
                 config.update(&request)?;
                 let (uuid, revision) = (described.record.uuid, described.record.revision);
                 let command = Command::Update { uuid, revision, config: encode(&config) };
-                match node.propose_collections(command).await? {
+                let changing = node.shards().gate.read().await;
+                let reply = node.propose_collections(command).await?;
+                drop(changing);
+                match reply {
                     Reply::Refused(Refusal::Changed) => {}
                     reply => return done(reply).map(drop),
                 }
@@ -122,13 +126,16 @@ impl Node {
         found.ok_or_else(|| Error::new(Kind::NotFound, Refusal::NoCollection(name.to_owned()).to_string()))
     }
 
-    pub(super) async fn change_collections(&self, command: Command) -> Result<Reply> {
+    async fn change_collections(&self, command: Command) -> Result<Reply> {
+        let _changing = self.shards().gate.read().await;
         done(self.propose_collections(command).await?)
     }
 
-    async fn propose_collections(&self, command: Command) -> Result<Reply> {
+    /// The caller holds [`Shards::gate`](super::Shards::gate).
+    pub(super) async fn propose_collections(&self, command: Command) -> Result<Reply> {
         match self.propose(Op::Qdrant(command)).await?.1 {
             records::Reply::Qdrant(reply) => Ok(reply),
+            records::Reply::Refused(refusal) => Err(Error::new(Kind::Conflict, refusal.to_string())),
             other => Err(Error::new(Kind::Internal, format!("{other:?} is no reply about collections"))),
         }
     }
@@ -142,7 +149,11 @@ impl Node {
     }
 
     /// A shard that is open here, led here and has applied all that was acknowledged; waits for it.
-    pub(super) async fn ready_shard(&self, key: super::shards::Key) -> Result<Arc<super::shards::Hosted>> {
+    pub(super) async fn ready_shard(&self, key: Key) -> Result<Arc<Hosted>> {
+        // Where another node may lead by now, what is applied here may name shards that are replaced.
+        if self.status().members.voters().count() > 1 {
+            self.confirm_leader().await?;
+        }
         let mut directory = self.watch_directory();
         let ready = async {
             let hosted = self.shards().get(key).await?;
@@ -152,7 +163,7 @@ impl Node {
                     // Leadership of the shard follows that of the control group.
                     let mut status = hosted.group.watch();
                     let led = status.wait_for(|_| hosted.group.is_leader());
-                    match tokio::time::timeout(super::shards::READY, led).await {
+                    match tokio::time::timeout(READY, led).await {
                         Ok(Ok(_)) => {}
                         _ => return Err(error.into()),
                     }
@@ -162,12 +173,12 @@ impl Node {
                 Err(error) => Err(error.into()),
             }
         };
+        let moved = || Error::new(Kind::NotFound, "the collection was removed").because(Moved);
         tokio::select! {
             biased;
-            ready = ready => ready,
-            Ok(_) = async { directory.wait_for(|directory| !directory.has(key)).await.map(drop) } => {
-                Err(Error::new(Kind::NotFound, "the collection was removed"))
-            }
+            // Whatever fails because it is being closed fails for that reason.
+            ready = ready => ready.map_err(|error| if self.directory().has(key) { error } else { moved() }),
+            Ok(_) = async { directory.wait_for(|directory| !directory.has(key)).await.map(drop) } => Err(moved()),
         }
     }
 
@@ -186,15 +197,21 @@ impl Node {
     }
 }
 
-fn encode(config: &CollectionConfig) -> String {
+/// Marks the failure of a request that met a shard which is its collection's no more: that was removed, or its
+/// points were exchanged.
+#[derive(Debug, thiserror::Error)]
+#[error("the shard is its collection's no more")]
+pub(super) struct Moved;
+
+pub(super) fn encode(config: &CollectionConfig) -> String {
     serde_json::to_string(config).expect("settings are plain data")
 }
 
-fn done(reply: Reply) -> Result<Reply> {
+pub(super) fn done(reply: Reply) -> Result<Reply> {
     match reply {
         Reply::Refused(refusal) => {
             let kind = match &refusal {
-                Refusal::Exists(_) => Kind::Conflict,
+                Refusal::Exists(_) | Refusal::NothingToUndo => Kind::Conflict,
                 Refusal::IsAlias(_) => Kind::Invalid,
                 Refusal::NoCollection(_) | Refusal::NoAlias(_) => Kind::NotFound,
                 Refusal::Changed => Kind::Unavailable,

@@ -17,7 +17,9 @@ pub use points::query::{Group, Page};
 pub use records::qdrant::AliasChange;
 
 pub use self::read::Collection;
-pub use self::snapshots::{OtherDigest, Packing, PointsCapture, PointsPlan, PointsRestore, Priority};
+pub use self::snapshots::{
+    OtherDigest, Packing, PointsCapture, PointsImage, PointsPart, PointsPlan, PointsRestore, Priority,
+};
 pub(crate) use self::{directory::Directory, shards::Shards};
 
 /// What became of an accepted change.

@@ -1,6 +1,6 @@
 //! Reading a collection. Every shard is asked after it has confirmed that it is up to date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
@@ -10,6 +10,7 @@ use points::query::{Count, Facet, Group, Groups, Others, Page, Query, Retrieve, 
 use points::{Result as PointsResult, Status};
 
 use super::directory::Described;
+use super::lifecycle::Moved;
 use super::shards::Key;
 use super::{CollectionInfo, CollectionStatus, ShardInfo};
 use crate::error::{Result, blocking};
@@ -38,12 +39,30 @@ impl Collection {
         &self.described.config
     }
 
+    /// Looks at it again, by its name.
+    pub(super) async fn refresh(&mut self) -> Result<()> {
+        self.described = self.node.described(self.name()).await?;
+        Ok(())
+    }
+
     pub(super) fn key(&self, id: u32) -> Option<Key> {
         self.described.keys().find(|key| key.1 == id)
     }
 
     /// How it is. Never fails for a shard that does: then it is red.
     pub async fn info(&self) -> Result<CollectionInfo> {
+        let mut collection = self.clone();
+        loop {
+            let info = collection.look_at().await?;
+            // Unless its shards were exchanged meanwhile.
+            if collection.described.keys().all(|key| self.node.directory().has(key)) {
+                return Ok(info);
+            }
+            collection.refresh().await?;
+        }
+    }
+
+    async fn look_at(&self) -> Result<CollectionInfo> {
         let mut info = CollectionInfo {
             status: CollectionStatus::Green,
             optimizer_error: None,
@@ -74,7 +93,15 @@ impl Collection {
             if info.optimizer_error.is_none() {
                 info.optimizer_error = shard.optimizer_error();
             }
-            let found = blocking(move || Ok(shard.live()?.info().map_err(points::Error::from)?)).await?;
+            let found = blocking(move || Ok(shard.live()?.info().map_err(points::Error::from)?)).await;
+            let found = match found {
+                Ok(found) => found,
+                Err(error) => {
+                    info.status = CollectionStatus::Red;
+                    info.optimizer_error.get_or_insert(error.to_string());
+                    continue;
+                }
+            };
             info.points_count += found.points_count as u64;
             info.indexed_vectors_count += found.indexed_vectors_count as u64;
             info.segments_count += found.segments_count as u64;
@@ -111,10 +138,12 @@ impl Collection {
 
     /// Points by id.
     pub async fn retrieve(&self, request: Retrieve) -> Result<Vec<Record>> {
-        let ids = request.ids.iter().map(|id| self.described.ring.shard(*id));
-        let ids: std::collections::BTreeSet<u32> = ids.collect();
-        let keys = ids.into_iter().filter_map(|id| self.key(id)).collect();
-        let shards = self.open(keys).await?;
+        let ids = |collection: &Collection| {
+            let ids = request.ids.iter().map(|id| collection.described.ring.shard(*id));
+            let ids: BTreeSet<u32> = ids.collect();
+            ids.into_iter().filter_map(|id| collection.key(id)).collect()
+        };
+        let shards = self.open(ids).await?;
         blocking(move || Ok(shards.retrieve(request)?)).await
     }
 
@@ -149,24 +178,42 @@ impl Collection {
         &self,
         question: impl FnOnce(Shards) -> PointsResult<T> + Send + 'static,
     ) -> Result<T> {
-        let shards = self.open(self.described.keys().collect()).await?;
+        let shards = self.open(all).await?;
         blocking(move || Ok(question(shards)?)).await
     }
 
-    async fn open(&self, keys: Vec<Key>) -> Result<Shards> {
-        let ready = keys.into_iter().map(|key| self.node.ready_shard(key));
-        let open = try_join_all(ready).await?;
-        let open = open.iter().map(|hosted| hosted.shard().live()).collect::<PointsResult<_>>()?;
-        Ok(Shards::new(self.name(), open))
+    /// Opens the shards of one mapping for reading; again if they are exchanged meanwhile.
+    async fn open(&self, keys: impl Fn(&Collection) -> Vec<Key>) -> Result<Shards> {
+        let mut collection = self.clone();
+        loop {
+            let ready = keys(&collection).into_iter().map(|key| self.node.ready_shard(key));
+            let open = match try_join_all(ready).await {
+                Err(moved) if moved.cause::<Moved>().is_some() => None,
+                open => Some(open?),
+            };
+            let live = open.map(|open| open.iter().map(|hosted| hosted.shard().live()).collect());
+            match live {
+                Some(PointsResult::Ok(live)) => return Ok(Shards::new(self.name(), live)),
+                // Closed since: by an exchange, or for good.
+                Some(Err(error)) if keys(&collection).iter().all(|key| self.node.directory().has(*key)) => {
+                    return Err(error.into());
+                }
+                _ => collection.refresh().await?,
+            }
+        }
     }
 
     async fn others(&self, names: impl IntoIterator<Item = &str>) -> Result<Others> {
         let mut others = Others::new();
         for name in names {
             let other = self.node.collection(name).await?;
-            let shards = other.open(other.described.keys().collect()).await?;
+            let shards = other.open(all).await?;
             others.insert(name.to_owned(), shards);
         }
         Ok(others)
     }
+}
+
+fn all(collection: &Collection) -> Vec<Key> {
+    collection.described.keys().collect()
 }

@@ -1,6 +1,6 @@
 //! The shards that this node holds: opened and closed as the control state says, led where the control group is.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,9 @@ use uuid::Uuid;
 
 use super::directory::Described;
 use super::machine::ShardMachine;
+use super::snapshots::{StagingDirs, restage};
 use crate::error::{self, Error, Kind, Result, blocking};
+use crate::stager::Stager;
 
 /// How long a request waits for a shard that is being opened or has no leader.
 pub(crate) const READY: Duration = Duration::from_secs(10);
@@ -43,7 +45,7 @@ pub(crate) struct Hosted {
     pub(crate) group: Group<ShardMachine>,
     machine: Arc<ShardMachine>,
     /// Held shared by what changes points by id, alone by what looks at them first.
-    pub(crate) gate: RwLock<()>,
+    pub(crate) gate: Arc<RwLock<()>>,
     /// The entry up to which the log is being cut.
     cutting: Mutex<Option<u64>>,
     /// The revision of the collection whose settings it has.
@@ -90,6 +92,13 @@ pub(crate) struct Shards {
     timing: Timing,
     network: Arc<dyn Network>,
     keeper: Keeper,
+    stager: Arc<Stager>,
+    /// Held shared by whoever changes collections, aliases or indexes; alone by who captures or exchanges them.
+    pub(crate) gate: RwLock<()>,
+    /// Shards whose files are read by captures, and how many.
+    pins: Arc<Mutex<HashMap<Key, usize>>>,
+    /// Directories that are being staged, which no sweep may take.
+    staging: StagingDirs,
     slots: Mutex<HashMap<Key, Slot>>,
     /// Raised after each change of `slots`.
     changes: watch::Sender<u64>,
@@ -104,6 +113,7 @@ impl Shards {
         seed: u64,
         timing: &Timing,
         network: Arc<dyn Network>,
+        stager: Arc<Stager>,
     ) -> Shards {
         let timing = Timing { snapshot_after: LOG_ENTRIES, keep: LOG_ENTRIES_KEPT, ..timing.clone() };
         Shards {
@@ -114,6 +124,10 @@ impl Shards {
             timing,
             network,
             keeper: Keeper::new(0),
+            stager,
+            gate: RwLock::default(),
+            pins: Arc::default(),
+            staging: StagingDirs::default(),
             slots: Mutex::default(),
             changes: watch::Sender::new(0),
             supervisor: Mutex::default(),
@@ -173,14 +187,25 @@ impl Shards {
         self.look((generation.parse().ok()?, id.parse().ok()?)).ok().flatten()
     }
 
-    /// Opens what is wanted here and not open, closes what is not wanted, and passes settings on. What failed
-    /// is tried again only if `again`.
-    pub(crate) async fn reconcile(&self, wanted: &BTreeMap<Key, Wanted>, members: &[Member], again: bool) {
-        let unwanted: Vec<Key> =
-            self.slots().keys().filter(|key| !wanted.contains_key(key)).copied().collect();
-        for key in unwanted {
-            self.drop_shard(key).await;
-        }
+    /// Where generations lie.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Directories that are being staged.
+    pub(crate) fn staging(&self) -> &StagingDirs {
+        &self.staging
+    }
+
+    /// Opens what is wanted here and not open, closes what is not wanted, and passes settings on. Files of what
+    /// is neither wanted nor `kept` go. What failed is tried again only if `again`.
+    pub(crate) async fn reconcile(
+        &self,
+        wanted: &BTreeMap<Key, Wanted>,
+        kept: &BTreeSet<Key>,
+        members: &[Member],
+        again: bool,
+    ) {
         let mut opening = FuturesUnordered::new();
         for (key, shard) in wanted {
             match self.slots().get(key) {
@@ -194,6 +219,15 @@ impl Shards {
             opening.push(self.open_into(*key, shard, members));
         }
         while opening.next().await.is_some() {}
+        // Last, for closing waits for readings, and what takes the place of these is waited for.
+        let unwanted: Vec<Key> =
+            self.slots().keys().filter(|key| !wanted.contains_key(key)).copied().collect();
+        for key in unwanted {
+            match kept.contains(&key) {
+                true => self.close(key).await,
+                false => self.drop_shard(key).await,
+            }
+        }
         for (key, shard) in wanted {
             if let Ok(Some(hosted)) = self.look(*key)
                 && let Err(error) = configure(&hosted, &shard.collection).await
@@ -225,6 +259,12 @@ impl Shards {
             ),
             keeper: self.keeper.clone(),
         };
+        // What was born from an archive never begins empty, however this node came to lack it.
+        if let Some(image) = wanted.image.clone().filter(|_| !Shard::is_in(&options.dir)) {
+            let (stager, points, config) = (self.stager.clone(), self.dir.clone(), options.config.clone());
+            let _staging = self.staging.add([key.0]);
+            blocking(move || restage(&stager, &points, key, &image, config)).await?;
+        }
         let (log, shard) = blocking(move || open_files(&dir, options)).await?;
         let machine = Arc::new(ShardMachine::new(Arc::clone(&shard)));
         let setup = Setup {
@@ -249,7 +289,7 @@ impl Shards {
         Ok(Hosted {
             group,
             machine,
-            gate: RwLock::default(),
+            gate: Arc::default(),
             cutting: Mutex::default(),
             revision: Mutex::new(wanted.collection.record.revision),
             compared: AtomicBool::new(false),
@@ -259,6 +299,9 @@ impl Shards {
     /// Closes a shard and removes its files.
     async fn drop_shard(&self, key: Key) {
         self.close(key).await;
+        if self.is_pinned(key) {
+            return;
+        }
         let dir = self.dir_of(key);
         let removed = blocking(move || {
             remove(&dir)?;
@@ -282,20 +325,54 @@ impl Shards {
         }
     }
 
-    /// Removes what no shard of `wanted` needs. Only sound once this node has applied all that its log held at
-    /// start: a power cut may have taken a suffix from the control state, and with it a collection.
-    pub(crate) async fn remove_leftovers(&self, wanted: &BTreeMap<Key, Wanted>) -> Result<()> {
-        let dir = self.dir.clone();
-        let wanted: Vec<PathBuf> = wanted.keys().map(|key| self.dir_of(*key)).collect();
+    /// Keeps the files of a shard until the answer is dropped.
+    pub(crate) fn pin(&self, key: Key) -> Pin {
+        *self.pins.lock().expect("no panic while held").entry(key).or_default() += 1;
+        Pin { pins: Arc::clone(&self.pins), key }
+    }
+
+    fn is_pinned(&self, key: Key) -> bool {
+        self.pins.lock().expect("no panic while held").contains_key(&key)
+    }
+
+    /// Removes shards that are not among those `named`, nor staged for an image that `may_happen` yet. Both are asked
+    /// anew before anything goes. Only sound once this node has applied all that its log held at start: a power cut
+    /// may have taken a suffix from the control state, and with it a collection.
+    pub(crate) async fn remove_leftovers(
+        &self,
+        named: impl Fn() -> BTreeSet<Key> + Send + 'static,
+        may_happen: impl Fn(Uuid) -> bool + Send + 'static,
+    ) -> Result<()> {
+        let (dir, staging, pins) = (self.dir.clone(), self.staging.clone(), Arc::clone(&self.pins));
+        // Only the caller opens shards.
+        let open: BTreeSet<Key> = self.slots().keys().copied().collect();
         blocking(move || {
+            let is_needed = |key: &Key, named: &BTreeSet<Key>| {
+                named.contains(key)
+                    || open.contains(key)
+                    || pins.lock().expect("no panic while held").contains_key(key)
+            };
+            let all = named();
             for generation in list(&dir)? {
-                for shard in list(&generation)? {
-                    if !wanted.contains(&shard) {
+                let Some(shards) = shards_in(&generation)? else { continue };
+                if !shards.is_empty() && shards.iter().all(|(key, _)| is_needed(key, &all)) {
+                    continue;
+                }
+                // In this order: what is staged no more is named by now, or never will be.
+                if staging.holds(&generation, &may_happen) {
+                    continue;
+                }
+                let all = named();
+                let mut left = false;
+                for (key, shard) in shards {
+                    if is_needed(&key, &all) {
+                        left = true;
+                    } else {
                         tracing::info!(dir = %shard.display(), "remove what is left of a shard");
                         remove(&shard)?;
                     }
                 }
-                if list(&generation)?.is_empty() {
+                if !left {
                     remove(&generation)?;
                 }
             }
@@ -349,14 +426,33 @@ impl Shards {
     }
 }
 
+/// Keeps the files of a shard while a capture of it is read.
+pub(crate) struct Pin {
+    pins: Arc<Mutex<HashMap<Key, usize>>>,
+    key: Key,
+}
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        let mut pins = self.pins.lock().expect("no panic while held");
+        if let Some(count) = pins.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                pins.remove(&self.key);
+            }
+        }
+    }
+}
+
 /// A shard that this node should hold.
 pub(crate) struct Wanted {
     pub(crate) nodes: Vec<u64>,
+    pub(crate) image: Option<qdrant::Image>,
     pub(crate) collection: Arc<Described>,
 }
 
 fn group_name((generation, id): Key) -> String {
-    qdrant::Shard { id, generation, nodes: Vec::new() }.group()
+    qdrant::group(generation, id)
 }
 
 fn unavailable(id: u32, why: &str) -> Error {
@@ -395,6 +491,14 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>> {
         entries => entries.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
     };
     entries.map_err(error::io("list the directories of shards"))
+}
+
+/// The shards in the directory of a generation; `None` if its name is none of ours.
+fn shards_in(generation: &Path) -> Result<Option<Vec<(Key, PathBuf)>>> {
+    let named = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    let Some(uuid) = named(generation).and_then(|name| name.parse().ok()) else { return Ok(None) };
+    let shard = |path: PathBuf| Some(((uuid, named(&path)?.parse().ok()?), path));
+    Ok(Some(list(generation)?.into_iter().filter_map(shard).collect()))
 }
 
 fn remove(dir: &Path) -> Result<()> {

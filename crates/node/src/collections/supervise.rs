@@ -13,6 +13,7 @@ use super::shards::{Hosted, Key};
 use super::write::create_index;
 use crate::error::{Result, blocking};
 use crate::node::Node;
+use crate::tasks::TaskState;
 
 /// How often shards are looked after.
 const TICK: Duration = Duration::from_millis(500);
@@ -28,22 +29,18 @@ impl Node {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let log_at_start = self.status().last_log;
-        let (mut swept, mut tick) = (false, 0);
+        let (mut sweep_at, mut tick) = (0, 0);
         loop {
             let seen: Arc<Directory> = Arc::clone(&directory.borrow_and_update());
             let wanted = seen.wanted(self.id());
             let members = self.status().members.everyone().to_vec();
-            self.shards().reconcile(&wanted, &members, tick % TICKS_UNTIL_AGAIN == 0).await;
-            if !swept && self.status().applied.map(|applied| applied.index) >= log_at_start {
-                // What is applied by now may already be more than what was seen.
-                let wanted = self.directory().wanted(self.id());
-                swept = match self.shards().remove_leftovers(&wanted).await {
-                    Ok(()) => true,
-                    Err(error) => {
-                        tracing::warn!(%error, "remove what is left of shards; trying again");
-                        false
-                    }
-                };
+            let again = tick % TICKS_UNTIL_AGAIN == 0;
+            self.shards().reconcile(&wanted, &seen.kept(), &members, again).await;
+            if tick >= sweep_at && self.status().applied.map(|applied| applied.index) >= log_at_start {
+                if let Err(error) = self.remove_leftover_shards().await {
+                    tracing::warn!(%error, "remove what is left of shards; trying again");
+                }
+                sweep_at = tick + TICKS_UNTIL_AGAIN;
             }
             self.compare_indexes(&seen).await;
             tokio::select! {
@@ -54,6 +51,21 @@ impl Node {
             let control = self.group().leader().map(|leader| leader.id);
             self.shards().look_after(control).await;
         }
+    }
+
+    /// Removes shards that nothing names: dropped ones, and those of restores that did not happen.
+    async fn remove_leftover_shards(&self) -> Result<()> {
+        // What is applied by now may already be more than what the caller saw.
+        let node = self.clone();
+        let named = move || {
+            let directory = node.directory();
+            let mut named = directory.kept();
+            named.extend(directory.wanted(node.id()).into_keys());
+            named
+        };
+        let node = self.clone();
+        let may_happen = move |image| node.task(image).map_or(true, |task| task.state == TaskState::Running);
+        self.shards().remove_leftovers(named, may_happen).await
     }
 
     /// Gives shards that this node came to lead the indexes that their collection has and they don't, and takes
@@ -73,7 +85,7 @@ impl Node {
 
     /// Whoever makes an index changes the collection first and the shard then, through its gate. So with the gate
     /// closed, what a shard has more than its collection is left over, never on its way.
-    async fn complete(&self, key: Key, hosted: &Hosted) -> Result<()> {
+    pub(super) async fn complete(&self, key: Key, hosted: &Hosted) -> Result<()> {
         let _gate = hosted.gate.write().await;
         self.confirm_leader().await?;
         hosted.group.confirm().await?;

@@ -4,8 +4,10 @@ use futures_util::future::join_all;
 use points::engine::{CreateIndex, FieldIndexOperations, JsonPath, PayloadFieldSchema, UpdateOperation};
 use points::{Operation, Reply, Update};
 use records::qdrant::Command;
+use uuid::Uuid;
 
 use super::Updated;
+use super::lifecycle::{Moved, done};
 use super::read::Collection;
 use super::shards::{Hosted, Key};
 use crate::error::{Error, Kind, Result, blocking, to_the_end};
@@ -19,13 +21,32 @@ impl Collection {
         if !update.only_removes() {
             self.node.check_points_disk()?;
         }
-        update.check(&self.described.config.params)?;
-        let parts = self.described.ring.split(update);
-        let parts = parts.into_iter().filter_map(|(id, part)| Some((self.key(id)?, part)));
-        let (node, parts): (_, Vec<_>) = (self.node.clone(), parts.collect());
+        let mut collection = self.clone();
         to_the_end(async move {
-            let changes = parts.into_iter().map(|(key, part)| change(&node, key, part));
-            last(join_all(changes).await)
+            let (mut left, mut highest) = (vec![update], 0);
+            loop {
+                let (mut parts, described) = (Vec::new(), &collection.described);
+                for update in left.drain(..) {
+                    update.check(&described.config.params)?;
+                    let split = described.ring.split(update).into_iter();
+                    parts.extend(split.filter_map(|(id, part)| Some((collection.key(id)?, part))));
+                }
+                let changes = parts.into_iter().map(|(key, part)| change(&collection.node, key, part));
+                let mut failed = None;
+                for changed in join_all(changes).await {
+                    match changed {
+                        Ok(Changed::Done(number)) => highest = highest.max(number),
+                        Ok(Changed::Moved(part)) => left.push(*part),
+                        Err(error) => drop(failed.get_or_insert(error)),
+                    }
+                }
+                match failed {
+                    Some(error) => return Err(error),
+                    None if left.is_empty() => return Ok(Updated { operation_id: highest }),
+                    // A restore came in between: what it did not replace goes to what it brought.
+                    None => collection.refresh().await?,
+                }
+            }
         })
         .await
     }
@@ -35,24 +56,33 @@ impl Collection {
         self.node.check_points_disk()?;
         let operation = create_index(field, &schema)?;
         let schema = serde_json::to_string(&schema).expect("a schema is plain data");
-        let (uuid, field) = (self.described.record.uuid, field.to_owned());
-        self.index(Command::SetIndex { uuid, field, schema }, operation).await
+        let field = field.to_owned();
+        self.index(move |uuid| Command::SetIndex { uuid, field, schema }, operation).await
     }
 
     /// Drops the index of a field; without one, does nothing.
     pub async fn delete_index(&self, field: &str) -> Result<Updated> {
         let operation = FieldIndexOperations::DeleteIndex(path(field)?);
-        let (uuid, field) = (self.described.record.uuid, field.to_owned());
-        self.index(Command::DropIndex { uuid, field }, operation).await
+        let field = field.to_owned();
+        self.index(move |uuid| Command::DropIndex { uuid, field }, operation).await
     }
 
     /// First the collection's schema, then every shard: whoever leads a shard next compares the two.
-    async fn index(&self, command: Command, operation: FieldIndexOperations) -> Result<Updated> {
+    async fn index(
+        &self,
+        command: impl FnOnce(Uuid) -> Command + Send + 'static,
+        operation: FieldIndexOperations,
+    ) -> Result<Updated> {
         let operation = Operation::new(UpdateOperation::FieldIndexOperation(operation))?.encode();
-        let (node, keys): (_, Vec<_>) = (self.node.clone(), self.described.keys().collect());
+        let mut collection = self.clone();
         to_the_end(async move {
-            node.change_collections(command).await?;
-            let changes = keys.into_iter().map(|key| {
+            let node = collection.node.clone();
+            let _changing = node.shards().gate.read().await;
+            // As it is now that nobody exchanges it.
+            collection.refresh().await?;
+            let command = command(collection.described.record.uuid);
+            done(node.propose_collections(command).await?)?;
+            let changes = collection.described.keys().map(|key| {
                 let (node, operation) = (node.clone(), operation.clone());
                 async move {
                     let hosted = node.ready_shard(key).await?;
@@ -81,21 +111,42 @@ fn last(parts: Vec<Result<u64>>) -> Result<Updated> {
     Ok(Updated { operation_id: numbers.into_iter().max().unwrap_or(0) })
 }
 
-async fn change(node: &Node, key: Key, update: Update) -> Result<u64> {
-    let hosted = node.ready_shard(key).await?;
-    if update.depends_on_state() {
+/// What became of the part of a change that concerns one shard.
+enum Changed {
+    /// Logged, under this number.
+    Done(u64),
+    /// Not made: the shard is its collection's no more.
+    Moved(Box<Update>),
+}
+
+async fn change(node: &Node, key: Key, update: Update) -> Result<Changed> {
+    let hosted = match node.ready_shard(key).await {
+        Ok(hosted) => hosted,
+        Err(error) if error.cause::<Moved>().is_some() => return Ok(Changed::Moved(Box::new(update))),
+        Err(error) => return Err(error),
+    };
+    // Whoever exchanges a shard holds its gate until the directory says so.
+    let is_live = || node.directory().has(key);
+    let number = if update.depends_on_state() {
         let _gate = hosted.gate.write().await;
+        if !is_live() {
+            return Ok(Changed::Moved(Box::new(update)));
+        }
         // What timed out before may have been logged since.
         hosted.group.confirm().await?;
         let shard = hosted.shard().live()?;
         let entries = blocking(move || Ok(update.resolve(&shard)?)).await?;
-        propose(&hosted, entries).await
+        propose(&hosted, entries).await?
     } else {
         let _gate = hosted.gate.read().await;
+        if !is_live() {
+            return Ok(Changed::Moved(Box::new(update)));
+        }
         let shard = hosted.shard().live()?;
         let entries = update.resolve(&shard)?;
-        propose(&hosted, entries).await
-    }
+        propose(&hosted, entries).await?
+    };
+    Ok(Changed::Done(number))
 }
 
 /// Logs the entries in order; the number of the last one. A refusal keeps none of the others from being made.

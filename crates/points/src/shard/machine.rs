@@ -139,6 +139,11 @@ impl Shard {
         Ok(shard)
     }
 
+    /// Whether there is a shard in `dir`, which may be one that cannot be opened.
+    pub fn is_in(dir: &std::path::Path) -> bool {
+        !matches!(Generation::live(dir), Ok(None))
+    }
+
     /// The last entry applied. When a shard is opened, what follows it must be applied before it is read.
     pub fn applied(&self) -> Applied {
         lock(&self.writer).applied.clone()

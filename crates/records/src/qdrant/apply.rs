@@ -4,15 +4,20 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::state::{alias_key, collection_key};
-use super::{AliasChange, Collection, Collections, Command, Refusal, Reply, read};
+use super::{AliasChange, Collection, Collections, Command, Refusal, Reply, exchange, read};
 use crate::overlay::Overlay;
 use crate::store::Table;
 use crate::{Error, meta};
 
 /// Makes one change, or refuses it and changes nothing.
-pub(crate) fn apply(overlay: &mut Overlay, table: Table, command: Command) -> Result<Reply, Error> {
+pub(crate) fn apply(
+    overlay: &mut Overlay,
+    table: Table,
+    at_ms: u64,
+    command: Command,
+) -> Result<Reply, Error> {
     let before = overlay.savepoint();
-    let mut change = Change { overlay, table };
+    let mut change = Change { overlay, table, at_ms };
     let done = change.make(command)?;
     Ok(done.unwrap_or_else(|refusal| {
         change.overlay.roll_back(before);
@@ -20,13 +25,15 @@ pub(crate) fn apply(overlay: &mut Overlay, table: Table, command: Command) -> Re
     }))
 }
 
-struct Change<'a> {
+pub(super) struct Change<'a> {
     overlay: &'a mut Overlay,
     table: Table,
+    /// The time of the entry.
+    pub(super) at_ms: u64,
 }
 
 /// Done or refused, within what may fail.
-type Outcome = Result<Result<Reply, Refusal>, Error>;
+pub(super) type Outcome = Result<Result<Reply, Refusal>, Error>;
 
 impl Change<'_> {
     fn make(&mut self, command: Command) -> Outcome {
@@ -58,6 +65,11 @@ impl Change<'_> {
                     None => Ok(Reply::Nothing),
                 })
             }
+            Command::Exchange { image, term: _, content, expected } => {
+                exchange::exchange(self, image, content, expected)
+            }
+            Command::UndoExchange { scope, image } => exchange::undo(self, &scope, image),
+            Command::ForgetExchange { scope, image } => exchange::forget(self, &scope, image),
         }
     }
 
@@ -101,6 +113,7 @@ impl Change<'_> {
             }
         }
         self.set(collection_key(name), None);
+        exchange::forget_collection(self, name)?;
         Ok(Ok(Reply::Done))
     }
 
@@ -135,19 +148,39 @@ impl Change<'_> {
         Ok(Ok(()))
     }
 
-    fn all(&self) -> Result<Collections, Error> {
+    pub(super) fn all(&self) -> Result<Collections, Error> {
         read(self.table, |table, prefix| self.overlay.scan(table, prefix))
     }
 
-    fn exists(&self, name: &str) -> Result<bool, Error> {
+    pub(super) fn collection(&self, name: &str) -> Result<Option<Collection>, Error> {
+        let found = self.get(&collection_key(name))?;
+        found.map(|bytes| meta::decode("collection", &bytes)).transpose()
+    }
+
+    /// What an alias names.
+    pub(super) fn alias(&self, alias: &str) -> Result<Option<String>, Error> {
+        let found = self.get(&alias_key(alias))?;
+        found.map(|bytes| meta::decode("target of an alias", &bytes)).transpose()
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        Ok(self.overlay.get(self.table, key)?)
+    }
+
+    /// The keys that begin with `prefix`.
+    pub(super) fn keys(&self, prefix: &[u8]) -> Result<Vec<Bytes>, Error> {
+        self.overlay.scan(self.table, prefix).map(|pair| Ok(pair?.0)).collect()
+    }
+
+    pub(super) fn exists(&self, name: &str) -> Result<bool, Error> {
         Ok(self.overlay.get(self.table, &collection_key(name))?.is_some())
     }
 
-    fn put(&mut self, collection: &Collection) {
+    pub(super) fn put(&mut self, collection: &Collection) {
         self.set(collection_key(&collection.name), Some(meta::encode(collection)));
     }
 
-    fn set(&mut self, key: Bytes, value: Option<Bytes>) {
+    pub(super) fn set(&mut self, key: Bytes, value: Option<Bytes>) {
         self.overlay.set(self.table, key, value);
     }
 }

@@ -5,6 +5,7 @@
 //! are JSON texts that nobody below the node reads.
 
 mod apply;
+mod exchange;
 mod state;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub(crate) use apply::apply;
+pub use exchange::{Content, Expected, Image, Previous};
 pub use state::Collections;
 pub(crate) use state::read;
 
@@ -42,13 +44,21 @@ pub struct Shard {
     pub generation: Uuid,
     /// The nodes whose group it is.
     pub nodes: Vec<u64>,
+    /// What it began as; empty if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
 }
 
 impl Shard {
     /// The name of its group.
     pub fn group(&self) -> String {
-        format!("qdrant/{}/{}", self.generation, self.id)
+        group(self.generation, self.id)
     }
+}
+
+/// The name of the group of shard `id` in this generation.
+pub fn group(generation: Uuid, id: u32) -> String {
+    format!("qdrant/{generation}/{id}")
 }
 
 /// A change of collections.
@@ -88,6 +98,42 @@ pub enum Command {
         /// The field.
         field: String,
     },
+    /// Makes staged content the live one of its scope: the one commit point of a restore of points. What was there
+    /// is kept, to be undone.
+    Exchange {
+        /// The image, called after the task that staged it.
+        image: Uuid,
+        /// The term in which the restore began; refused in another one, as [`crate::Commit::term`].
+        term: u64,
+        /// What is live then.
+        content: Content,
+        /// What the content was made to replace.
+        expected: Expected,
+    },
+    /// Makes the previous content of a scope live again, and the live one the previous.
+    UndoExchange {
+        /// The scope, as [`Content::scope`] writes it.
+        scope: String,
+        /// The previous content that the caller means, by [`Previous::image`].
+        image: Uuid,
+    },
+    /// Gives up the previous content of a scope, if it is still this one.
+    ForgetExchange {
+        /// The scope.
+        scope: String,
+        /// The previous content that the caller means.
+        image: Uuid,
+    },
+}
+
+impl Command {
+    /// Whether it makes other content live, or gives content up for good.
+    pub(crate) fn exchanges(&self) -> bool {
+        matches!(
+            self,
+            Command::Exchange { .. } | Command::UndoExchange { .. } | Command::ForgetExchange { .. }
+        )
+    }
 }
 
 /// One change of the aliases.
@@ -144,4 +190,7 @@ pub enum Refusal {
     /// The settings are no longer those that the new ones were made from.
     #[error("the collection was changed at the same time")]
     Changed,
+    /// There is no previous content, or it is another one.
+    #[error("there is nothing to undo")]
+    NothingToUndo,
 }

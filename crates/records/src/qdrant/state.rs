@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Collection;
+use super::{Collection, Previous};
 use crate::store::{Scan, Table};
 use crate::{Error, error, meta};
 
 const COLLECTION: &str = "collection/";
 const ALIAS: &str = "alias/";
+pub(super) const PREVIOUS: &str = "previous/";
 
 /// All collections and aliases, at one applied position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Collections {
     pub collections: BTreeMap<String, Arc<Collection>>,
     /// What each alias names.
     pub aliases: BTreeMap<String, String>,
+    /// What an undo brings back, by scope.
+    pub previous: BTreeMap<String, Previous>,
 }
 
 impl Collections {
@@ -37,6 +40,10 @@ pub(crate) fn alias_key(alias: &str) -> Bytes {
     format!("{ALIAS}{alias}").into()
 }
 
+pub(super) fn previous_key(scope: &str) -> Bytes {
+    format!("{PREVIOUS}{scope}").into()
+}
+
 /// Reads what `scan` finds under a prefix of `table`.
 pub(crate) fn read<'a>(table: Table, scan: impl Fn(Table, &[u8]) -> Scan<'a>) -> Result<Collections, Error> {
     let mut all = Collections::default();
@@ -48,6 +55,10 @@ pub(crate) fn read<'a>(table: Table, scan: impl Fn(Table, &[u8]) -> Scan<'a>) ->
         let (key, target) = pair?;
         let alias = String::from_utf8(key[ALIAS.len()..].to_vec()).map_err(|e| error::stored("alias", e))?;
         all.aliases.insert(alias, meta::decode("target of an alias", &target)?);
+    }
+    for pair in scan(table, PREVIOUS.as_bytes()) {
+        let previous: Previous = meta::decode("previous collections", &pair?.1)?;
+        all.previous.insert(previous.content.scope(), previous);
     }
     Ok(all)
 }

@@ -1,5 +1,5 @@
 //! `stillpoint inspect`: what an archive holds, in the words and figures of the genuine tool of whoever's archive it
-//! is.
+//! is, if there is one.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -9,14 +9,15 @@ use std::path::Path;
 
 use anyhow::Context;
 use archive::hashicorp::{Meta, Reader};
+use archive::qdrant::{self, Contents, Limits};
 use archive::state::inspect::{KeyDetail, Summary};
 use archive::state::{self, Record, Records};
 
-use super::blocking;
+use super::opened::Opened;
 use super::verify::enterprise_warning;
+use super::{blocking, points};
 use crate::args::{InspectArgs, InspectFormat};
 use crate::output::{self, Output};
-use crate::stage::is_dash;
 
 /// What a server's own snapshot directory calls the state, which has no container around it.
 const RAW_STATE: &str = "state.bin";
@@ -31,31 +32,47 @@ struct Inspected {
     kinds: BTreeSet<u8>,
 }
 
+/// What was asked for.
+enum Found {
+    Records(Inspected),
+    Points(Contents),
+}
+
 pub(super) async fn run(args: InspectArgs, output: Output) -> anyhow::Result<()> {
     let is_json = output.is_json() || args.format == InspectFormat::Json;
-    let inspected = blocking(move || inspect(&args)).await?;
-    let Inspected { meta, summary, kinds } = inspected;
-    let kinds: Vec<u8> = kinds.into_iter().collect();
-    enterprise_warning(summary.whose(), &kinds).iter().for_each(|warning| output.warn(warning));
-    let mut text = if is_json { summary.json(&meta) } else { summary.pretty(&meta) };
-    text.push('\n');
+    let mut text = match blocking(move || inspect(&args)).await? {
+        Found::Points(contents) if is_json => points::json(&contents),
+        Found::Points(contents) => points::pretty(&contents),
+        Found::Records(Inspected { meta, summary, kinds }) => {
+            let kinds: Vec<u8> = kinds.into_iter().collect();
+            enterprise_warning(summary.whose(), &kinds).iter().for_each(|warning| output.warn(warning));
+            if is_json { summary.json(&meta) } else { summary.pretty(&meta) }
+        }
+    };
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
     output::write_stdout(text.as_bytes())
 }
 
-fn inspect(args: &InspectArgs) -> anyhow::Result<Inspected> {
+fn inspect(args: &InspectArgs) -> anyhow::Result<Found> {
     let prefix = args.kv_filter.clone().into_bytes();
     let detail = args.kv_details.then(|| KeyDetail { depth: args.kv_depth.get(), prefix });
     let path = &args.file;
-    if is_dash(path) {
-        return inspect_archive(io::stdin().lock(), detail).context("stdin");
-    }
-    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
     if path.file_name() == Some(OsStr::new(RAW_STATE)) {
+        let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
         let meta = read_meta(&path.with_file_name("meta.json"))?;
         let (summary, kinds) = sum_up(file, detail).with_context(|| path.display().to_string())?;
-        return Ok(Inspected { meta, summary, kinds });
+        return Ok(Found::Records(Inspected { meta, summary, kinds }));
     }
-    inspect_archive(file, detail).with_context(|| path.display().to_string())
+    let mut archive = Opened::open(path)?;
+    let name = archive.name.clone();
+    if archive.is_of_points {
+        points::refuse("an archive of points", &[("--kv-details", args.kv_details)])?;
+        let contents = qdrant::verify(&mut archive, Limits::default()).with_context(|| name)?;
+        return Ok(Found::Points(contents));
+    }
+    Ok(Found::Records(inspect_archive(archive, detail).with_context(|| name)?))
 }
 
 fn read_meta(path: &Path) -> anyhow::Result<Meta> {

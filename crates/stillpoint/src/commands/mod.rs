@@ -2,7 +2,11 @@
 
 mod completions;
 mod inspect;
+mod leftover;
+mod native;
+mod opened;
 mod plan;
+mod points;
 mod receive;
 mod restore;
 mod save;
@@ -45,13 +49,19 @@ fn build_runtime() -> anyhow::Result<Runtime> {
 
 /// An interrupted command is dropped where it waits, and what it had begun goes with it.
 async fn run_interruptible(command: Command, output: Output) -> anyhow::Result<()> {
-    tokio::select! {
+    let result = tokio::select! {
         result = run_command(command, output) => result,
         signal = interrupted() => {
             signal.context("wait for signals")?;
             Err(Failure::new(ExitCode::Interrupted, "interrupted").into())
         }
+    };
+    tokio::select! {
+        () = leftover::removed(output) => {}
+        // Whoever asks twice means it.
+        _ = interrupted() => leftover::warn(output),
     }
+    result
 }
 
 async fn run_command(command: Command, output: Output) -> anyhow::Result<()> {

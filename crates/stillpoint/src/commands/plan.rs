@@ -46,8 +46,9 @@ impl Plan {
 
     /// With the live side, as the server tells it.
     pub(super) fn with_current(self, scope: native::Scope) -> Plan {
-        let native::Scope { index, records, bytes, types, .. } = scope;
-        Plan { current: Some(LiveState { index, records, bytes, types }), ..self }
+        let native::Scope { index, count, bytes, types, .. } = scope;
+        let (index, bytes) = (index.unwrap_or_default(), bytes.unwrap_or_default());
+        Plan { current: Some(LiveState { index, records: count.number(), bytes, types }), ..self }
     }
 
     /// The plan that the server made.

@@ -6,17 +6,19 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use archive::state::{self, Product, Verdict};
+use archive::state::{self, Product};
+use client::native::Count;
 use client::{Capture, Download};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio_util::io::SyncIoBridge;
 
-use super::blocking;
+use super::{blocking, points};
 use crate::exit::{ExitCode, Failure};
 use crate::output::{Closed, Output, printable};
 use crate::stage::{Staged, is_dash};
+use crate::target::Scope;
 
 /// How much may lie between the network and the verification.
 const PIPE_BYTES: usize = 1 << 20;
@@ -37,10 +39,12 @@ pub(super) struct Received {
     target: String,
     /// The file, `null` for stdout.
     file: Option<PathBuf>,
-    /// The index of the state.
-    index: u64,
-    /// How many records it holds.
-    records: u64,
+    /// The index of the state; points have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
+    /// How many records or points it holds; not every archive of points tells.
+    #[serde(flatten)]
+    count: Option<Count>,
     /// The archive's length.
     bytes: u64,
     /// The archive's SHA-256 in hex.
@@ -70,7 +74,7 @@ impl Destination {
     /// error there is no file; what went to stdout is not an archive.
     pub(super) async fn receive(
         self,
-        product: Product,
+        scope: Scope,
         target: String,
         mut download: Download,
         output: Output,
@@ -78,20 +82,20 @@ impl Destination {
         let capture = download.capture().clone();
         warn(&capture, output);
         let bar = output.progress("receive", download.length());
-        let (verdict, file) = match self {
-            Destination::Stdout => (verified_copy(&mut download, product, raw_stdout()?, &bar).await?, None),
+        let (whole, file) = match self {
+            Destination::Stdout => (verified_copy(&mut download, scope, raw_stdout()?, &bar).await?, None),
             Destination::File { path, staged } => {
-                let verdict = verified_copy(&mut download, product, staged.writer()?, &bar).await?;
+                let whole = verified_copy(&mut download, scope, staged.writer()?, &bar).await?;
                 bar.set_message("sync");
                 staged.publish().await?;
-                (verdict, Some(path))
+                (whole, Some(path))
             }
         };
         Ok(Received {
             target,
             file,
-            index: capture.index.unwrap_or(verdict.container.meta.index),
-            records: verdict.counts.values().map(|count| count.records).sum(),
+            index: whole.index.map(|index| capture.index.unwrap_or(index)),
+            count: whole.count,
             bytes: download.received(),
             sha256: download.sha256(),
             known_leader: capture.known_leader,
@@ -104,7 +108,11 @@ impl Destination {
 impl Received {
     /// Tells a person, and on stdout whoever wants to go on with the file.
     pub(super) fn report(&self, output: Output) -> anyhow::Result<()> {
-        output.talk(&format!("Saved and verified snapshot to index {}", self.index));
+        output.talk(&match (self.index, self.count) {
+            (Some(index), _) => format!("Saved and verified snapshot to index {index}"),
+            (None, Some(count)) => format!("Saved and verified snapshot of {count}"),
+            (None, None) => "Saved and verified snapshot".to_owned(),
+        });
         match &self.file {
             Some(file) => output.result(self, &format!("{}\n", printable(&file.to_string_lossy()))),
             None => Ok(()),
@@ -126,13 +134,13 @@ fn warn(capture: &Capture, output: Output) {
 /// the verification then sees.
 async fn verified_copy(
     download: &mut Download,
-    product: Product,
+    scope: Scope,
     copy: impl Write + Send + 'static,
     bar: &ProgressBar,
-) -> anyhow::Result<Verdict> {
+) -> anyhow::Result<Whole> {
     let (feed, pipe) = tokio::io::duplex(PIPE_BYTES);
     let archive = SyncIoBridge::new(pipe);
-    let verifying = tokio::spawn(blocking(move || verify_and_copy(archive, product, copy)));
+    let verifying = tokio::spawn(blocking(move || verify_and_copy(archive, &scope, copy)));
     let fed = feed_all(download, feed, bar).await;
     let verified = verifying.await.context("the verification ended early")?;
     fed?;
@@ -154,11 +162,19 @@ async fn feed_all(
     Ok(())
 }
 
-fn verify_and_copy(archive: impl Read, product: Product, copy: impl Write) -> anyhow::Result<Verdict> {
+/// What an archive that arrived whole is.
+struct Whole {
+    /// The index of a state of records.
+    index: Option<u64>,
+    count: Option<Count>,
+}
+
+fn verify_and_copy(archive: impl Read, scope: &Scope, copy: impl Write) -> anyhow::Result<Whole> {
     let mut tee = Tee { input: archive, copy, bytes: 0, failed: None };
-    // A restore may be particular about types that it doesn't know, a backup must not be.
-    let options = state::Options { allow_unknown_kinds: true, ..state::Options::default() };
-    let verified = state::verify(&mut tee, Some(product), options);
+    let verified = match scope {
+        Scope::Records(product) => verify_records(&mut tee, *product),
+        Scope::Points(scope) => points::verify(&mut tee, scope).map(|count| Whole { index: None, count }),
+    };
     match tee.failed.or_else(|| tee.copy.flush().err()) {
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {
             let message = format!("{Closed} after {} bytes: the archive was not delivered", tee.bytes);
@@ -168,6 +184,14 @@ fn verify_and_copy(archive: impl Read, product: Product, copy: impl Write) -> an
         None => {}
     }
     verified.context("what the server sent is not a whole archive")
+}
+
+fn verify_records(archive: impl Read, product: Product) -> anyhow::Result<Whole> {
+    // A restore may be particular about types that it doesn't know, a backup must not be.
+    let options = state::Options { allow_unknown_kinds: true, ..state::Options::default() };
+    let verdict = state::verify(archive, Some(product), options)?;
+    let records = verdict.counts.values().map(|count| count.records).sum();
+    Ok(Whole { index: Some(verdict.container.meta.index), count: Some(Count::Records(records)) })
 }
 
 /// Stdout without the line buffer that `io::stdout` puts before it: an archive has no lines.

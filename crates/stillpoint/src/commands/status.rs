@@ -50,7 +50,7 @@ fn describe(status: &Status) -> String {
         ("data", format!("{}, {} free", status.data_dir, known(status.disk_free_bytes.map(BinaryBytes)))),
     ];
     let rows: Vec<Vec<String>> = rows.into_iter().map(|(name, value)| vec![name.into(), value]).collect();
-    let mut scopes = vec![["scope", "index", "records", "size", "undo"].map(str::to_owned).to_vec()];
+    let mut scopes = vec![["scope", "index", "holds", "size", "undo"].map(str::to_owned).to_vec()];
     scopes.extend(status.scopes.iter().map(describe_scope));
     format!("{}\n{}", table(&rows), table(&scopes))
 }
@@ -60,13 +60,15 @@ fn known(figure: Option<impl Display>) -> String {
 }
 
 fn describe_scope(scope: &Scope) -> Vec<String> {
+    let size = |bytes: Option<u64>| bytes.map_or_else(|| "-".into(), |bytes| BinaryBytes(bytes).to_string());
     let undo = match &scope.previous {
         Some(previous) => {
-            let size = BinaryBytes(previous.bytes);
-            format!("to index {}, {size}, until {}", previous.index, previous.expires_at)
+            let index = previous.index.map(|index| format!("to index {index}, ")).unwrap_or_default();
+            let bytes = previous.bytes.map(|bytes| format!("{}, ", BinaryBytes(bytes))).unwrap_or_default();
+            format!("{index}{bytes}until {}", previous.expires_at)
         }
         None => "-".into(),
     };
-    let size = BinaryBytes(scope.bytes).to_string();
-    vec![scope.scope.clone(), scope.index.to_string(), scope.records.to_string(), size, undo]
+    let index = scope.index.map_or_else(|| "-".into(), |index| index.to_string());
+    vec![scope.scope.clone(), index, scope.count.to_string(), size(scope.bytes), undo]
 }

@@ -1,18 +1,16 @@
 //! `stillpoint verify`: a complete check of an archive, without any server.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
 
 use anyhow::Context;
 use archive::state::{self, Product, Verdict};
 use client::native::{Totals, TypeTotals};
 use serde::Serialize;
 
-use super::blocking;
+use super::opened::Opened;
+use super::{blocking, points};
 use crate::args::VerifyArgs;
 use crate::output::{Output, printable};
-use crate::stage::is_dash;
 
 /// What a verified archive is.
 #[derive(Debug, Serialize)]
@@ -30,10 +28,21 @@ struct Report {
     warnings: Vec<String>,
 }
 
+/// What was found.
+enum Verified {
+    Records(String, Verdict),
+    Points(points::Checked),
+}
+
 pub(super) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<()> {
-    let options = options(args.allow_unknown_records);
-    let (name, verdict) = blocking(move || verify(&args.file, options, output)).await?;
-    let warnings = warnings(&verdict);
+    match blocking(move || verify(&args, output)).await? {
+        Verified::Records(name, verdict) => tell(name, &verdict, output),
+        Verified::Points(report) => report.tell(output),
+    }
+}
+
+fn tell(name: String, verdict: &Verdict, output: Output) -> anyhow::Result<()> {
+    let warnings = warnings(verdict);
     warnings.iter().for_each(|warning| output.warn(warning));
     let meta = verdict.container.meta.clone();
     let report = Report {
@@ -44,9 +53,9 @@ pub(super) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<()> 
         term: meta.term,
         version: meta.version,
         last_index: verdict.last_index,
-        records: records(&verdict),
+        records: records(verdict),
         state_bytes: verdict.container.state_bytes,
-        types: totals(&verdict),
+        types: totals(verdict),
         warnings,
     };
     let text = format!(
@@ -61,17 +70,18 @@ pub(super) async fn run(args: VerifyArgs, output: Output) -> anyhow::Result<()> 
     output.result(&report, &text)
 }
 
-fn verify(path: &Path, options: state::Options, output: Output) -> anyhow::Result<(String, Verdict)> {
-    if is_dash(path) {
-        let bar = output.progress("verify", None);
-        let verdict = state::verify(bar.wrap_read(io::stdin().lock()), None, options).context("stdin")?;
-        return Ok(("stdin".into(), verdict));
+fn verify(args: &VerifyArgs, output: Output) -> anyhow::Result<Verified> {
+    let archive = Opened::open(&args.file)?;
+    let name = archive.name.clone();
+    if archive.is_of_points {
+        let of_records = [("--allow-unknown-records", args.allow_unknown_records)];
+        points::refuse("an archive of points", &of_records)?;
+        return Ok(Verified::Points(points::check(archive, &args.file, output)?));
     }
-    let name = path.display().to_string();
-    let file = std::fs::File::open(path).with_context(|| format!("open {name}"))?;
-    let bar = output.progress("verify", file.metadata().ok().map(|found| found.len()));
-    let verdict = state::verify(bar.wrap_read(file), None, options).with_context(|| name.clone())?;
-    Ok((name, verdict))
+    let bar = output.progress("verify", archive.bytes);
+    let options = options(args.allow_unknown_records);
+    let verdict = state::verify(bar.wrap_read(archive), None, options).with_context(|| name.clone())?;
+    Ok(Verified::Records(name, verdict))
 }
 
 pub(super) fn options(allow_unknown_kinds: bool) -> state::Options {

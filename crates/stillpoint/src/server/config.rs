@@ -10,13 +10,15 @@ use std::time::Duration;
 use anyhow::Context;
 use archive::state::Product;
 use client::{Address, hashicorp};
+#[cfg(feature = "qdrant")]
+use dialects::FetchPolicy;
 use node::{DefaultPolicy, Settings};
 use serde::Deserialize;
 use tls::{Files, Identity, Trust};
 
 use super::acl::Acl;
 #[cfg(feature = "qdrant")]
-use super::qdrant::Qdrant;
+use super::qdrant::{Qdrant, QdrantFile};
 use crate::args::{DATA_DIR_DEFAULT, Listen, LogFormat, LogLevel, ServerArgs};
 use crate::exit::{ExitCode, Failure};
 
@@ -34,6 +36,8 @@ struct File {
     tls: Option<TlsFile>,
     acl: Acl,
     nomad: NomadFile,
+    #[cfg(feature = "qdrant")]
+    qdrant: QdrantFile,
     limits: Limits,
     log: Log,
 }
@@ -150,7 +154,7 @@ impl Config {
                 at_home(client::native::DEFAULT_PORT),
             )?,
             #[cfg(feature = "qdrant")]
-            qdrant: Qdrant::resolve(&args.qdrant, &file.listen, std::env::vars_os())?,
+            qdrant: Qdrant::resolve(&args.qdrant, &file.listen, file.qdrant, std::env::vars_os())?,
             tls: file.tls.map(tls_files),
             log: Log {
                 format: args.log_format.unwrap_or(file.log.format),
@@ -175,6 +179,11 @@ impl Config {
     pub(super) fn settings(&self, address: Option<SocketAddr>) -> Settings {
         let mut settings = self.settings.clone();
         set(&mut settings.address, address.map(|address| address.to_string()));
+        #[cfg(feature = "qdrant")]
+        {
+            settings.snapshots_dir.clone_from(&self.qdrant.snapshots_dir);
+            settings.temp_dir.clone_from(&self.qdrant.temp_dir);
+        }
         settings
     }
 
@@ -272,11 +281,39 @@ impl Config {
         datacenters.chain(self.settings.regions.iter().map(|(name, url)| ("regions", name, url)))
     }
 
-    /// Whose word to take for who answers in another datacenter or region.
+    /// Whether every listener is for this machine's own users.
+    #[cfg(feature = "qdrant")]
+    fn is_at_home(&self) -> bool {
+        self.addresses().iter().all(|(_, listen)| match listen {
+            Listen::Off => true,
+            Listen::At(address) => address.ip().is_loopback(),
+        })
+    }
+
+    /// Where archives are fetched from on behalf of Qdrant's clients, if they are.
+    #[cfg(feature = "qdrant")]
+    pub(super) fn fetch_policy(&self) -> Option<FetchPolicy> {
+        let policy = self.qdrant.fetch.clone().filter(|_| self.qdrant.rest != Listen::Off)?;
+        Some(FetchPolicy {
+            loopback: self.is_at_home(),
+            bytes_max: self.settings.restore_max_bytes,
+            ..policy
+        })
+    }
+
+    /// Whether archives are fetched over TLS, if this system knows anybody to trust.
+    fn fetches_over_tls(&self) -> bool {
+        #[cfg(feature = "qdrant")]
+        return self.fetch_policy().is_some() && tls::client_config(&Trust::System, None).is_ok();
+        #[cfg(not(feature = "qdrant"))]
+        false
+    }
+
+    /// Whose word to take for who answers in another datacenter or region, or sends an archive.
     pub(super) fn trust(&self) -> Trust {
         let over_tls = self.others().any(|(_, _, url)| url.starts_with("https://"));
         let ca = self.tls.as_ref().and_then(|files| files.ca.clone());
-        match (over_tls, ca) {
+        match (over_tls || self.fetches_over_tls(), ca) {
             (false, _) => Trust::Nobody,
             (true, None) => Trust::System,
             (true, Some(ca)) => Trust::SystemAnd(ca),

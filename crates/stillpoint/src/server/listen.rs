@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use axum::Router;
 #[cfg(feature = "qdrant")]
-use dialects::qdrant;
+use dialects::{Fetcher, qdrant};
 use dialects::{Outgoing, consul, native, nomad, observed};
 use node::Node;
 use tokio::net::TcpListener;
@@ -46,23 +46,43 @@ impl Listeners {
         config: &Config,
         outgoing: &Outgoing,
     ) -> Vec<(TcpListener, Router)> {
+        #[cfg(feature = "qdrant")]
+        let setup = self.qdrant_setup(config, outgoing);
+        #[cfg(not(feature = "qdrant"))]
+        let setup = config;
         let served = self.0.into_iter().filter_map(|(what, listener)| Some((what, listener?)));
-        served.map(|(what, listener)| (listener, routes(what, node, config, outgoing))).collect()
+        served.map(|(what, listener)| (listener, routes(what, node, &setup, outgoing))).collect()
+    }
+
+    #[cfg(feature = "qdrant")]
+    fn qdrant_setup(&self, config: &Config, outgoing: &Outgoing) -> qdrant::Setup {
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        // An address that stands for all of them leads clients nowhere.
+        let native = self.address("native").filter(|address| !address.ip().is_unspecified());
+        qdrant::Setup {
+            keys: config.qdrant.keys.clone(),
+            native_url: native.map(|address| format!("{scheme}://{address}")),
+            fetcher: config.fetch_policy().map(|policy| Fetcher::new(policy, outgoing.clone())),
+        }
     }
 }
 
-fn routes(what: &'static str, node: &Node, config: &Config, outgoing: &Outgoing) -> Router {
+/// What the routes of Qdrant's API are told.
+#[cfg(feature = "qdrant")]
+type Setup = qdrant::Setup;
+#[cfg(not(feature = "qdrant"))]
+type Setup<'a> = &'a Config;
+
+fn routes(what: &'static str, node: &Node, setup: &Setup, outgoing: &Outgoing) -> Router {
     #[cfg(not(feature = "qdrant"))]
-    let _ = config;
+    let _ = setup;
     let (operation, routes): (dialects::Operation, Router) = match what {
         "consul" => (consul::operation, consul::routes(node.clone(), outgoing.clone())),
         "nomad" => (nomad::operation, nomad::routes(node.clone(), outgoing.clone())),
         #[cfg(feature = "qdrant")]
-        "qdrant" => (qdrant::operation, qdrant::router(node.clone(), config.qdrant.keys.clone())),
+        "qdrant" => (qdrant::operation, qdrant::router(node.clone(), setup.clone())),
         #[cfg(feature = "qdrant")]
-        "qdrant-grpc" => {
-            (qdrant::grpc::operation, qdrant::grpc::router(node.clone(), config.qdrant.keys.clone()))
-        }
+        "qdrant-grpc" => (qdrant::grpc::operation, qdrant::grpc::router(node.clone(), setup.keys.clone())),
         _ => (native::operation, native::routes(node.clone())),
     };
     observed(node, what, operation, routes)

@@ -9,6 +9,8 @@ mod logging;
 mod material;
 #[cfg(feature = "qdrant")]
 mod qdrant;
+#[cfg(feature = "qdrant")]
+mod recovery;
 
 use std::future::IntoFuture;
 use std::io;
@@ -48,11 +50,19 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<ExitCode> {
 async fn open_and_serve(args: &ServerArgs, config: &Config) -> anyhow::Result<ExitCode> {
     #[cfg(feature = "qdrant")]
     config.qdrant.check_cpu()?;
+    #[cfg(feature = "qdrant")]
+    let recovery = recovery::Recovery::of(&args.qdrant)?;
     let material = Material::open(config.tls.clone(), config.trust())?;
     let listeners = Listeners::bind(config).await?;
     let settings = config.settings(listeners.address("native"));
     let node = Node::open(settings, Parts::alone()).await.map_err(cannot_open)?;
-    let ended = match make_ready(&node).await {
+    let ready = make_ready(&node).await.map_err(anyhow::Error::from);
+    #[cfg(feature = "qdrant")]
+    let ready = match ready {
+        Ok(()) => recovery.run(&node).await,
+        not_ready => not_ready,
+    };
+    let ended = match ready {
         Ok(()) => {
             match config.log.format {
                 LogFormat::Text => banner::print(args, &node, &listeners, config.tls.is_some()),
@@ -60,7 +70,7 @@ async fn open_and_serve(args: &ServerArgs, config: &Config) -> anyhow::Result<Ex
             }
             serve(&node, config, listeners, material).await
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     };
     node.shutdown().await;
     ended

@@ -8,10 +8,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use dialects::qdrant::Keys;
+use dialects::{Allowed, FetchPolicy};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{ListenFile, at_home, listen};
@@ -21,12 +23,28 @@ use crate::exit::{ExitCode, Failure};
 const REST_PORT: u16 = 6333;
 const GRPC_PORT: u16 = 6334;
 
+/// What our own configuration file says of Qdrant's API alone.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct QdrantFile {
+    snapshots_dir: Option<PathBuf>,
+    url_recovery: Option<bool>,
+    url_recovery_allow: Vec<String>,
+    url_recovery_only_allowed: bool,
+}
+
 /// What holds, resolved.
 #[derive(Debug)]
 pub(super) struct Qdrant {
     pub(super) rest: Listen,
     pub(super) grpc: Listen,
     pub(super) keys: Keys,
+    /// Where people find stored snapshots; `None` is below the data directory.
+    pub(super) snapshots_dir: Option<PathBuf>,
+    /// Where archives are received; `None` is below the data directory.
+    pub(super) temp_dir: Option<PathBuf>,
+    /// Where archives are fetched from, if clients may name them by URL at all.
+    pub(super) fetch: Option<FetchPolicy>,
     /// A Qdrant server is told to serve over TLS alone.
     pub(super) wants_tls: bool,
     /// A Qdrant server is told to ask for certificates.
@@ -40,6 +58,7 @@ impl Qdrant {
     pub(super) fn resolve(
         args: &QdrantArgs,
         file: &ListenFile,
+        ours: QdrantFile,
         environment: impl Iterator<Item = (OsString, OsString)>,
     ) -> anyhow::Result<Qdrant> {
         let mut told = Told::default();
@@ -65,14 +84,29 @@ impl Qdrant {
             api_key: told.text("service.api_key")?.map(Into::into),
             alt_api_key: told.text("service.alt_api_key")?.map(Into::into),
             read_only_api_key: told.text("service.read_only_api_key")?.map(Into::into),
-            jwt_rbac: told.flag("service.jwt_rbac")?,
+            jwt_rbac: told.flag("service.jwt_rbac")?.unwrap_or(false),
+        };
+        told.refuse_s3()?;
+        let snapshots_dir = told.text("storage.snapshots_path")?.map(PathBuf::from);
+        let temp_dir = told.text("storage.temp_path")?.map(PathBuf::from);
+        let fetches = told.flag("service.enable_snapshot_url_recovery")?.unwrap_or(true);
+        let fetch = match ours.url_recovery.unwrap_or(fetches) {
+            true => Some(FetchPolicy {
+                allowed: allowed(&ours.url_recovery_allow)?,
+                only_allowed: ours.url_recovery_only_allowed,
+                ..FetchPolicy::default()
+            }),
+            false => None,
         };
         Ok(Qdrant {
             rest: listen("listen.qdrant", args.qdrant, file.qdrant.as_deref(), rest)?,
             grpc: listen("listen.qdrant_grpc", args.qdrant_grpc, file.qdrant_grpc.as_deref(), grpc)?,
             keys,
-            wants_tls: told.flag("service.enable_tls")?,
-            wants_certificates: told.flag("service.verify_https_client_certificate")?,
+            snapshots_dir: ours.snapshots_dir.or(snapshots_dir),
+            temp_dir,
+            fetch,
+            wants_tls: told.flag("service.enable_tls")?.unwrap_or(false),
+            wants_certificates: told.flag("service.verify_https_client_certificate")?.unwrap_or(false),
             ignored: told.rest(),
         })
     }
@@ -87,6 +121,13 @@ impl Qdrant {
             Err(Failure::new(ExitCode::Failed, sentence).hint(hint))
         })
     }
+}
+
+fn allowed(texts: &[String]) -> Result<Vec<Allowed>, Failure> {
+    let parse = |text: &String| {
+        text.parse().map_err(|why: String| Failure::usage(format!("qdrant.url_recovery_allow: {why}")))
+    };
+    texts.iter().map(parse).collect()
 }
 
 /// What a Qdrant server is told: values by the dotted path of their key, together with where they stand.
@@ -155,11 +196,25 @@ impl Told {
     }
 
     /// Takes one of the words that mean yes or no to genuine servers.
-    fn flag(&mut self, key: &str) -> Result<bool, Failure> {
+    fn flag(&mut self, key: &str) -> Result<Option<bool>, Failure> {
         match self.text(key)?.map(|text| text.to_ascii_lowercase()).as_deref() {
-            None | Some("false" | "0" | "off" | "no") => Ok(false),
-            Some("true" | "1" | "on" | "yes") => Ok(true),
+            None => Ok(None),
+            Some("false" | "0" | "off" | "no") => Ok(Some(false)),
+            Some("true" | "1" | "on" | "yes") => Ok(Some(true)),
             Some(_) => Err(expected(key, "true or false")),
+        }
+    }
+
+    /// Fails if snapshots are to be kept in an object store: whoever relies on that must not be left with a disk.
+    fn refuse_s3(&mut self) -> Result<(), Failure> {
+        let key = "storage.snapshots_config.snapshots_storage";
+        match self.text(key)?.map(|text| text.to_ascii_lowercase()).as_deref() {
+            None | Some("local") => Ok(()),
+            Some("s3") => {
+                let message = format!("{key} is s3, and snapshots are kept on local disks alone here");
+                Err(Failure::usage(message).hint("set it to local, and copy the snapshots from there"))
+            }
+            Some(_) => Err(expected(key, "local")),
         }
     }
 
@@ -192,7 +247,8 @@ mod tests {
         }
         let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
         let file: ListenFile = toml::from_str(ours).unwrap();
-        Qdrant::resolve(&args, &file, environment).map_err(|failure| failure.to_string())
+        let ours = QdrantFile::default();
+        Qdrant::resolve(&args, &file, ours, environment).map_err(|failure| failure.to_string())
     }
 
     fn told(yaml: &str, environment: &[(&str, &str)]) -> Result<Qdrant, String> {
@@ -249,6 +305,34 @@ mod tests {
             ["cluster.enabled", "log_level", "storage.performance.max_search_threads"]
         );
         assert!(qdrant.wants_tls && !qdrant.wants_certificates);
+    }
+
+    #[test]
+    fn snapshots_lie_on_local_disks() {
+        let snapshots = "storage: {snapshots_path: ./snaps, temp_path: ./temp, \
+                         snapshots_config: {snapshots_storage: local}}";
+        let qdrant = told(snapshots, &[("QDRANT__SERVICE__ENABLE_SNAPSHOT_URL_RECOVERY", "false")]).unwrap();
+        assert_eq!(qdrant.snapshots_dir.as_deref(), Some(Path::new("./snaps")));
+        assert_eq!(qdrant.temp_dir.as_deref(), Some(Path::new("./temp")));
+        assert!(qdrant.fetch.is_none() && qdrant.ignored.is_empty());
+        assert_eq!(told("", &[]).unwrap().fetch, Some(FetchPolicy::default()));
+        let error = told("storage: {snapshots_config: {snapshots_storage: s3}}", &[]).unwrap_err();
+        assert!(error.contains("local disks alone"), "{error}");
+    }
+
+    #[test]
+    fn our_own_file_says_where_archives_may_be_fetched_from() {
+        let resolve = |ours: &str| {
+            let (args, file) = (QdrantArgs::default(), ListenFile::default());
+            Qdrant::resolve(&args, &file, toml::from_str(ours).unwrap(), std::iter::empty())
+                .map(|qdrant| qdrant.fetch)
+                .map_err(|failure| failure.to_string())
+        };
+        let some = resolve("url_recovery_allow = [\"backups.internal\", \"10.0.0.0/8\"]").unwrap().unwrap();
+        assert_eq!(some.allowed.len(), 2);
+        assert_eq!(resolve("url_recovery = false").unwrap(), None);
+        let error = resolve("url_recovery_allow = [\"a b\"]").unwrap_err();
+        assert!(error.starts_with("qdrant.url_recovery_allow: "), "{error}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! * `qdrant.Qdrant`, `grpc.health.v1.Health` -- whether anybody is there
 //! * `qdrant.Collections` -- collections and aliases
 //! * `qdrant.Points` -- points, written and asked for
-//! * `qdrant.Snapshots` -- not yet
+//! * `qdrant.Snapshots` -- stored snapshots of collections and of everything
 //!
 //! Messages and traits are those that the client's crate publishes. What is not served is answered with
 //! `UNIMPLEMENTED` and the sentence that REST has for it.

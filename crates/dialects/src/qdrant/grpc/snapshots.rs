@@ -1,14 +1,15 @@
-//! `qdrant.Snapshots`: not served yet; who lacks the right hears of that first.
+//! `qdrant.Snapshots`: stored snapshots of collections and of everything, made, listed and removed.
 
+use node::{PointsScope, Snapshot};
 use qdrant_client::qdrant as proto;
 use qdrant_client::qdrant::snapshots_server::Snapshots;
-use tonic::Request;
+use tonic::{Request, Response};
 
-use super::check::Faults;
+use super::check::{Faults, Result};
 use super::face::{Asked, Face, Reply};
-use super::status::unserved;
+use super::status::failed;
 use crate::qdrant::access::Need;
-use crate::qdrant::unserved::Unserved;
+use crate::qdrant::snapshots::{self, Place};
 
 #[tonic::async_trait]
 impl Snapshots for Face {
@@ -19,7 +20,7 @@ impl Snapshots for Face {
         let (asked, message) = Asked::open(request)?;
         Faults::of(&message.collection_name).check()?;
         asked.allow(Need::CollectionWrite(&message.collection_name))?;
-        Err(unserved(Unserved::Snapshots))
+        self.create_snapshot(&asked, Place::Collection(&message.collection_name)).await
     }
 
     async fn list(
@@ -29,7 +30,7 @@ impl Snapshots for Face {
         let (asked, message) = Asked::open(request)?;
         Faults::of(&message.collection_name).check()?;
         asked.allow(Need::CollectionRead(&message.collection_name))?;
-        Err(unserved(Unserved::Snapshots))
+        self.list_snapshots(&asked, Place::Collection(&message.collection_name)).await
     }
 
     async fn delete(
@@ -39,7 +40,8 @@ impl Snapshots for Face {
         let (asked, message) = Asked::open(request)?;
         Faults::of(&message.collection_name).filled("snapshot_name", message.snapshot_name.len()).check()?;
         asked.allow(Need::CollectionWrite(&message.collection_name))?;
-        Err(unserved(Unserved::Snapshots))
+        let place = Place::Collection(&message.collection_name);
+        self.delete_snapshot(&asked, place, &message.snapshot_name).await
     }
 
     async fn create_full(
@@ -48,7 +50,7 @@ impl Snapshots for Face {
     ) -> Reply<proto::CreateSnapshotResponse> {
         let (asked, _) = Asked::open(request)?;
         asked.allow(Need::Manage)?;
-        Err(unserved(Unserved::Snapshots))
+        self.create_snapshot(&asked, Place::Storage).await
     }
 
     async fn list_full(
@@ -57,7 +59,7 @@ impl Snapshots for Face {
     ) -> Reply<proto::ListSnapshotsResponse> {
         let (asked, _) = Asked::open(request)?;
         asked.allow(Need::GlobalRead)?;
-        Err(unserved(Unserved::Snapshots))
+        self.list_snapshots(&asked, Place::Storage).await
     }
 
     async fn delete_full(
@@ -67,6 +69,49 @@ impl Snapshots for Face {
         let (asked, message) = Asked::open(request)?;
         Faults::default().filled("snapshot_name", message.snapshot_name.len()).check()?;
         asked.allow(Need::Manage)?;
-        Err(unserved(Unserved::Snapshots))
+        self.delete_snapshot(&asked, Place::Storage, &message.snapshot_name).await
     }
+}
+
+impl Face {
+    /// What has begun is made, even if the client leaves.
+    async fn create_snapshot(&self, asked: &Asked, place: Place<'_>) -> Reply<proto::CreateSnapshotResponse> {
+        let scope: PointsScope = answered(snapshots::scope(&self.node, place).await)?;
+        let made = answered(self.node.create_points_snapshot(scope, None, None).await)?;
+        let snapshot_description = Some(describe(made));
+        Ok(Response::new(proto::CreateSnapshotResponse { snapshot_description, time: asked.time() }))
+    }
+
+    async fn list_snapshots(&self, asked: &Asked, place: Place<'_>) -> Reply<proto::ListSnapshotsResponse> {
+        let found = answered(snapshots::list(&self.node, place).await)?;
+        let snapshot_descriptions = found.into_iter().map(describe).collect();
+        Ok(Response::new(proto::ListSnapshotsResponse { snapshot_descriptions, time: asked.time() }))
+    }
+
+    async fn delete_snapshot(
+        &self,
+        asked: &Asked,
+        place: Place<'_>,
+        name: &str,
+    ) -> Reply<proto::DeleteSnapshotResponse> {
+        answered(snapshots::delete(&self.node, place, name).await)?;
+        Ok(Response::new(proto::DeleteSnapshotResponse { time: asked.time() }))
+    }
+}
+
+fn answered<T>(result: node::Result<T>) -> Result<T> {
+    result.map_err(|error| failed(&error))
+}
+
+fn describe(snapshot: Snapshot) -> proto::SnapshotDescription {
+    let mut description = proto::SnapshotDescription {
+        name: snapshot.name,
+        creation_time: None,
+        size: i64::try_from(snapshot.size).unwrap_or(i64::MAX),
+        checksum: Some(snapshot.sha256),
+    };
+    // Whole seconds, as over REST.
+    let seconds = i64::try_from(snapshot.created_at_ms / 1000).unwrap_or(i64::MAX);
+    description.creation_time.get_or_insert_default().seconds = seconds;
+    description
 }

@@ -1,7 +1,9 @@
 //! Answers in the envelope: `{"result": …, "status": "ok", "time": …}`.
 
 use axum::body::Bytes;
-use axum::response::Response;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::failure::Failure;
@@ -14,6 +16,8 @@ pub(super) type Outcome = Result<Answer, Failure>;
 pub(super) enum Answer {
     /// The JSON of the member `result`.
     Result(Vec<u8>),
+    /// What was asked is being done. Where to see how it stands, if that can be seen.
+    Accepted(Option<HeaderValue>),
     /// The whole answer.
     Whole(Response),
 }
@@ -35,6 +39,14 @@ impl Answer {
     pub(super) fn into_response(self, time_s: f64) -> Response {
         let json = match self {
             Answer::Result(json) => json,
+            Answer::Accepted(place) => {
+                let body = json_body(format!(r#"{{"status":"accepted","time":{time_s:?}}}"#));
+                let mut response = (StatusCode::ACCEPTED, body).into_response();
+                if let Some(place) = place {
+                    response.headers_mut().insert(LOCATION, place);
+                }
+                return response;
+            }
             Answer::Whole(response) => return response,
         };
         let end = format!(r#","status":"ok","time":{time_s:?}}}"#);

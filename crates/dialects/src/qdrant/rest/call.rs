@@ -28,7 +28,7 @@ pub(super) struct Call {
     pub(super) app: App,
     pub(super) access: Access,
     pub(super) params: Params,
-    headers: HeaderMap,
+    pub(super) headers: HeaderMap,
     path: Vec<(String, String)>,
     /// Nobody locks it: it makes the call one that threads can share.
     body: Mutex<Body>,
@@ -92,8 +92,13 @@ impl Call {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        let body = std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let body = self.body();
         body::json(&self.headers, body).await
+    }
+
+    /// The body, as it comes in. It can be taken once.
+    pub(super) fn body(&mut self) -> Body {
+        std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

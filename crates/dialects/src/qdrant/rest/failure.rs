@@ -60,6 +60,27 @@ impl Failure {
         Failure::new(Kind::Unsupported, StatusCode::METHOD_NOT_ALLOWED, text)
     }
 
+    /// What was asked could not be done: 500.
+    pub(super) fn service(text: &str) -> Failure {
+        let text = format!("Service internal error: {text}");
+        Failure::new(Kind::Internal, StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
+    /// Not allowed, whoever asks: 403.
+    pub(super) fn forbidden(text: &str) -> Failure {
+        Failure::new(Kind::Denied, StatusCode::FORBIDDEN, format!("Forbidden: {text}"))
+    }
+
+    /// A form that cannot be read: the sentence is the whole body.
+    pub(super) fn form(status: StatusCode, text: impl Into<String>) -> Failure {
+        Failure { is_plain: true, ..Failure::new(Kind::Invalid, status, text) }
+    }
+
+    /// What happened.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// A bug of ours: 500.
     pub(super) fn bug() -> Failure {
         let text = "Service internal error: the server made a mistake; its log knows more";

@@ -13,6 +13,7 @@ use axum::response::IntoResponse;
 
 use super::answer::{Answer, Outcome};
 use super::call::Call;
+use super::snapshots::{self, Series};
 use crate::qdrant::VERSION;
 
 /// The answers given so far, by method, route and status: their number depends on no client.
@@ -53,11 +54,23 @@ pub(super) async fn metrics(call: Call) -> Outcome {
     let names = call.app.node.collections().await?;
     out.single("collections_total", "number of collections", names.len() as f64);
     let mut points = Vec::with_capacity(names.len());
-    for name in names {
-        let info = call.app.node.collection(&name).await?.info().await?;
-        points.push((format!("id=\"{}\"", escaped(&name)), info.points_count as f64));
+    for name in &names {
+        let info = call.app.node.collection(name).await?.info().await?;
+        points.push((format!("id=\"{}\"", escaped(name)), info.points_count as f64));
     }
+    let series = snapshots::series(&call.app.node, &names, call.app.began_ms)?;
     out.family("collection_points", "gauge", "approximate amount of points per collection", points);
+    let snapshots = |value: fn(&Series) -> u64| {
+        let row =
+            move |(name, one): (&String, &Series)| (format!("id=\"{}\"", escaped(name)), value(one) as f64);
+        series.iter().map(row).collect::<Vec<_>>()
+    };
+    let running = "amount of snapshot creations in progress";
+    out.family("snapshot_creation_running", "gauge", running, snapshots(|one| one.creations));
+    let running = "amount of snapshot recoveries in progress";
+    out.family("snapshot_recovery_running", "gauge", running, snapshots(|one| one.recoveries));
+    let made = "total amount of snapshots created";
+    out.family("snapshot_created_total", "counter", made, snapshots(|one| one.created));
     let responses = call.app.responses.all();
     let rows = |value: fn(&Counted) -> f64| {
         let row = move |((method, path, status), counted): (&(&str, &str, u16), &Counted)| {

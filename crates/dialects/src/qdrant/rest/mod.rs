@@ -3,6 +3,7 @@
 //! * `GET /`, `/healthz`, `/livez`, `/readyz`, `/metrics`, `/telemetry`, `/cluster` -- what this is, and how it is
 //! * `/collections`, `/collections/{name}`, `/aliases`, … -- collections, aliases, payload indexes
 //! * `/collections/{name}/points/…`, `/collections/{name}/facet` -- points
+//! * `/snapshots`, `/collections/{name}/snapshots`, `/collections/{name}/shards/{shard}/snapshots`, … -- snapshots
 //! * every other endpoint of the genuine server -- 501, by name
 //!
 //! Follows `qdrant/qdrant:src/actix` and `docs/redoc/v1.19.x/openapi.json`.
@@ -12,6 +13,7 @@ mod answer;
 mod body;
 mod call;
 mod collections;
+mod compress;
 mod failure;
 mod indexes;
 mod metrics;
@@ -20,6 +22,7 @@ mod operation;
 mod params;
 mod points;
 mod service;
+mod snapshots;
 mod table;
 mod unserved;
 mod validation;
@@ -40,8 +43,9 @@ use uuid::Uuid;
 pub use operation::operation;
 pub use table::Served;
 
+use super::Setup;
 use super::access::Keys;
-use crate::http::Lingering;
+use crate::http::{Fetcher, Lingering};
 use metrics::Responses;
 use table::Table;
 
@@ -50,6 +54,10 @@ use table::Table;
 struct App {
     node: Node,
     keys: Arc<Keys>,
+    /// Where the native API is, with its scheme.
+    native_url: Option<Arc<str>>,
+    /// Fetches archives, if that is done at all.
+    fetcher: Option<Fetcher>,
     responses: Arc<Responses>,
     /// Tells one run of the server from the next.
     run: Uuid,
@@ -58,11 +66,16 @@ struct App {
 }
 
 /// The REST API, for :6333.
-pub fn router(node: Node, keys: Keys) -> Router {
-    let (keys, responses, run, began_ms) = (Arc::new(keys), Arc::default(), Uuid::new_v4(), node.now_ms());
-    let app = App { node, keys, responses, run, began_ms };
+pub fn router(node: Node, setup: impl Into<Setup>) -> Router {
+    let Setup { keys, native_url, fetcher } = setup.into();
+    let (responses, run, began_ms) = (Arc::default(), Uuid::new_v4(), node.now_ms());
+    let (keys, native_url) = (Arc::new(keys), native_url.map(Arc::from));
+    let app = App { node, keys, native_url, fetcher, responses, run, began_ms };
     // The path is tidied before it is routed, and so outside of the router that does it.
-    Router::new().fallback_service(table().into_router(app)).layer(from_fn(tidy))
+    Router::new()
+        .fallback_service(table().into_router(app))
+        .layer(from_fn(tidy))
+        .layer(from_fn(compress::gzip))
 }
 
 /// Every route that has an answer: for tests that must not miss one.
@@ -78,6 +91,7 @@ fn table() -> Table {
         aliases::routes,
         indexes::routes,
         points::routes,
+        snapshots::routes,
         unserved::routes,
     ];
     tables.iter().fold(table, |table, routes| routes(table))

@@ -46,6 +46,16 @@ impl Params {
         }
     }
 
+    /// Of snapshots: whether the answer is to wait for what was asked.
+    pub(super) fn wait(&self) -> Result<bool, Failure> {
+        Ok(self.flag("wait")?.unwrap_or(true))
+    }
+
+    /// A text, whatever it says.
+    pub(super) fn text(&self, name: &'static str) -> Result<Option<&str>, Failure> {
+        self.one(name)
+    }
+
     /// A number.
     pub(super) fn number(&self, name: &'static str) -> Result<Option<u64>, Failure> {
         let parse = |text: &str| text.parse().map_err(|error| refuse(&format!("{error}")));
@@ -77,6 +87,6 @@ impl Params {
     }
 }
 
-fn refuse(text: &str) -> Failure {
+pub(super) fn refuse(text: &str) -> Failure {
     Failure::bare(format!("Deserialize error in query parameters: {text}"))
 }

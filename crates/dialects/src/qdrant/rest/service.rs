@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::answer::{Answer, Outcome, result};
 use super::call::Call;
 use super::failure::Failure;
+use super::snapshots::{self, Series};
 use super::table::{Right, Table};
 use crate::http::json::json_body;
 use crate::qdrant::{TITLE, VERSION};
@@ -57,6 +58,16 @@ async fn telemetry(call: Call) -> Outcome {
     let names: Vec<_> = names.into_iter().filter(|name| call.access.sees(name)).collect();
     let mut collections = json!({"number_of_collections": names.len()});
     if details > 0 {
+        let series = snapshots::series(&call.app.node, &names, call.app.began_ms)?;
+        let describe = |(name, one): (String, Series)| {
+            json!({
+                "id": name,
+                "running_snapshots": one.creations,
+                "running_snapshot_recovery": one.recoveries,
+                "total_snapshot_creations": one.created,
+            })
+        };
+        collections["snapshots"] = series.into_iter().map(describe).collect();
         let mut known = Vec::with_capacity(names.len());
         for name in names {
             let collection = call.app.node.collection(&name).await?;

@@ -132,7 +132,8 @@ pub(crate) fn native(connection: &Connection, output: Output) -> anyhow::Result<
 
 /// What the variables with this prefix say.
 fn tls_variables(prefix: &'static str) -> Result<Tls, Failure> {
-    Tls::read(&Names::of(prefix), |name| env::var(name).ok()).map_err(|error| Failure::usage(error.to_string()))
+    Tls::read(&Names::of(prefix), |name| env::var(name).ok())
+        .map_err(|error| Failure::usage(error.to_string()))
 }
 
 fn warn_of_anyone(tls: &Tls, address: &Address, output: Output) {

@@ -293,7 +293,14 @@ mod tests {
         assert_eq!(refused("vault://h"), Error::Scheme);
         assert_eq!(refused("qdrant://h?x=1"), Error::NoParameters);
         assert_eq!(refused("qdrant://h/%ff"), Error::Encoding);
-        for points in ["qdrant/", "qdrant://h//0", "qdrant://h/a%2Fb", "qdrant://h/..", "qdrant://h/a/b", "qdrant/a/0/1"] {
+        for points in [
+            "qdrant/",
+            "qdrant://h//0",
+            "qdrant://h/a%2Fb",
+            "qdrant://h/..",
+            "qdrant://h/a/b",
+            "qdrant/a/0/1",
+        ] {
             assert!(matches!(refused(points), Error::Points(_)), "{points}");
         }
         assert_eq!(refused("consul+http://h"), Error::Scheme);

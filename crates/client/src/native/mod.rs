@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 pub use types::{
     ArchiveState, CollectionState, Count, Health, LiveState, Member, Node, Plan, PointsPlan, PointsState,
-    Previous, Problem, Progress, Restored, Scope, Snapshot, Status, Task, TaskState, Totals, TypeTotals, Undone,
+    Previous, Problem, Progress, Restored, Scope, Snapshot, Status, Task, TaskState, Totals, TypeTotals,
+    Undone,
 };
 
 use crate::http::{ANSWER_MAX, Http, SILENCE_MAX, TRANSFER_MAX};

@@ -98,7 +98,34 @@ fn plan(plan: &PointsPlan) -> Value {
 
 /// How many points a scope holds, and what an undo of it brings back.
 pub(super) async fn scope(node: &Node, scope: PointsScope) -> Reply<Value> {
-    let points = match &scope {
+    let previous = node.previous_points(&scope).ok();
+    let points = match points(node, &scope).await {
+        // An undo may bring back what is not there.
+        Err(error) if error.kind() == Kind::NotFound && previous.is_some() => 0,
+        points => points?,
+    };
+    let keep_ms = u64::try_from(node.settings().undo_keep.as_millis()).unwrap_or(u64::MAX);
+    let image = previous.as_ref().map_or_else(Uuid::nil, |previous| previous.live);
+    let previous = previous.map(|previous| {
+        json!({
+            "image": previous.image,
+            "replaced_at": rfc3339(previous.replaced_at_ms),
+            "expires_at": rfc3339(previous.replaced_at_ms.saturating_add(keep_ms)),
+        })
+    });
+    let scope = Scope::from(scope);
+    let last = node.snapshots(Some(&scope))?.iter().map(|snapshot| snapshot.created_at_ms).max();
+    Ok(json!({
+        "scope": scope,
+        "image": image,
+        "points": points,
+        "previous": previous,
+        "last_snapshot_at": last.map(rfc3339),
+    }))
+}
+
+async fn points(node: &Node, scope: &PointsScope) -> node::Result<u64> {
+    match scope {
         PointsScope::Storage => {
             let mut points = 0;
             for name in node.collections().await? {
@@ -106,24 +133,16 @@ pub(super) async fn scope(node: &Node, scope: PointsScope) -> Reply<Value> {
                     Ok(collection) => points += collection.info().await?.points_count,
                     // It went in the meantime.
                     Err(error) if error.kind() == Kind::NotFound => {}
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(error),
                 }
             }
-            points
+            Ok(points)
         }
-        PointsScope::Collection(name) => node.collection(name).await?.info().await?.points_count,
+        PointsScope::Collection(name) => Ok(node.collection(name).await?.info().await?.points_count),
         PointsScope::Shard(name, id) => {
             let shards = node.collection(name).await?.shards().await?;
-            let shard = shards.iter().find(|shard| shard.id == *id);
-            shard.ok_or_else(|| Error::new(Kind::NotFound, format!("shard {id} not found")))?.points_count
+            let missing = || Error::new(Kind::NotFound, format!("shard {id} not found"));
+            Ok(shards.iter().find(|shard| shard.id == *id).ok_or_else(missing)?.points_count)
         }
-    };
-    let scope = Scope::from(scope);
-    let last = node.snapshots(Some(&scope))?.iter().map(|snapshot| snapshot.created_at_ms).max();
-    Ok(json!({
-        "scope": scope,
-        "points": points,
-        "previous": null,
-        "last_snapshot_at": last.map(rfc3339),
-    }))
+    }
 }

@@ -91,11 +91,12 @@ async fn a_restore_replaces_points_and_keeps_settings() {
         .ok("PUT /collections/c/points?wait=true", json!({"points": [{"id": 4, "vector": [9, 9, 9, 9]}]}))
         .await;
     server.ok("POST /collections/c/points/delete?wait=true", json!({"points": [5]})).await;
-    let points =
-        server.ok("POST /collections/c/points", json!({"ids": [3, 4, 5], "with_vector": true})).await;
-    assert_eq!(points.as_array().unwrap().len(), 2, "{points}");
-    assert_eq!(points[0]["payload"], json!({"number": 3, "later": 1}));
-    assert_eq!((&points[1]["vector"], &points[1]["payload"]), (&json!([9.0, 9.0, 9.0, 9.0]), &json!({})));
+    let found = server.ok("POST /collections/c/points", json!({"ids": [3, 4, 5]})).await;
+    assert_eq!(found.as_array().unwrap().len(), 2, "{found}");
+    let (third, fourth) =
+        (server.read("/collections/c/points/3").await, server.read("/collections/c/points/4").await);
+    assert_eq!(third["payload"], json!({"number": 3, "later": 1}));
+    assert_eq!((&fourth["vector"], &fourth["payload"]), (&json!([9.0, 9.0, 9.0, 9.0]), &json!({})));
     // Restored to what it does not fit.
     server.ok("PUT /collections/wide", json!({"vectors": {"size": 5, "distance": "Dot"}})).await;
     server
@@ -204,4 +205,26 @@ async fn metrics_and_telemetry_tell_of_snapshots() {
     let telemetry = server.read("/telemetry?details_level=1").await;
     let expected = json!([{"id": "c", "running_snapshots": 0, "running_snapshot_recovery": 0, "total_snapshot_creations": 1}]);
     assert_eq!(telemetry["collections"]["snapshots"], expected);
+}
+
+#[tokio::test]
+async fn restores_of_the_same_take_turns() {
+    let server = Server::start().await;
+    server.fill("c", 1).await;
+    let (made, bytes) = server.snapshot("/collections/c/shards/0/snapshots").await;
+    let (_, whole) = server.snapshot("/collections/c/snapshots").await;
+    let recover = || {
+        let body = json!({"location": made["name"], "priority": "replica"});
+        server.ok("PUT /collections/c/shards/0/snapshots/recover", body)
+    };
+    let shard = || server.upload("/collections/c/shards/0/snapshots/upload?priority=replica", &bytes);
+    let collection = || server.upload("/collections/c/snapshots/upload", &whole);
+    tokio::join!(recover(), recover(), shard(), shard(), collection(), collection());
+    assert_eq!(server.count("c").await, 10);
+    let lists =
+        ["POST /collections/c/shards/0/snapshots", "POST /collections/c/snapshots", "POST /snapshots"];
+    futures_util::future::join_all(lists.iter().cycle().take(9).map(|list| server.ok(list, Value::Null)))
+        .await;
+    assert_eq!(server.names("/snapshots").await.len(), 3);
+    assert_eq!(server.names("/collections/c/snapshots").await.len(), 4);
 }

@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use points::engine::EdgeConfig;
-use points::{Applied, Capture, Keeper, Kind, Position, Result, Shard, Staged, Staging};
+use points::{Applied, Capture, Keeper, Kind, Result, Shard, Staged, Staging};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::common::{open_with, settle};
+use super::common::{agrees, apply, open_with, settle, wait};
 use super::history::NEVER;
-use super::kinds::{Filled, kinds, read};
+use super::kinds::{Filled, kinds};
+use super::model::{Change, Model};
+use super::optimise::{slow, upsert};
 
 /// What an archive's log holds: the first number that nothing in the archive has.
 pub(crate) fn empty_log(staging: &Staging, first: u64) {
@@ -23,38 +25,48 @@ pub(crate) fn empty_log(staging: &Staging, first: u64) {
     log.write_all(b"wal\0seed").unwrap();
 }
 
-/// The bytes of a captured file, holes as zeros; asserts that only holes are left out.
-fn bytes(capture: &Capture, segment: Uuid, path: &str, length: u64) -> Vec<u8> {
-    let (mut file, extents) = capture.open(segment, path).unwrap();
-    let mut bytes = vec![0; length as usize];
-    for (start, end) in extents {
-        file.seek(SeekFrom::Start(start)).unwrap();
-        file.read_exact(&mut bytes[start as usize..end as usize]).unwrap();
-    }
-    let mut whole = Vec::new();
-    file.seek(SeekFrom::Start(0)).unwrap();
-    file.read_to_end(&mut whole).unwrap();
-    assert!(whole == bytes, "{path}");
-    bytes
+/// A file without its holes.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Content {
+    pub(crate) length: u64,
+    pub(crate) extents: Vec<(u64, Vec<u8>)>,
 }
 
-/// Writes `bytes` leaving holes where there are only zeros.
-pub(crate) fn write_sparse(file: &File, bytes: &[u8]) {
-    for (number, block) in bytes.chunks(4096).enumerate() {
-        if block.iter().any(|byte| *byte != 0) {
-            file.write_all_at(block, number as u64 * 4096).unwrap();
+impl Content {
+    pub(crate) fn of(capture: &Capture, segment: Uuid, path: &str, length: u64) -> Content {
+        let (file, extents) = capture.open(segment, path).unwrap();
+        let extents = extents.into_iter().map(|(start, end)| {
+            let mut bytes = vec![0; (end - start) as usize];
+            file.read_exact_at(&mut bytes, start).unwrap();
+            (start, bytes)
+        });
+        Content { length, extents: extents.collect() }
+    }
+
+    /// A small file.
+    pub(crate) fn plain(bytes: Vec<u8>) -> Content {
+        Content { length: bytes.len() as u64, extents: vec![(0, bytes)] }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.extents[0].1).unwrap()
+    }
+
+    pub(crate) fn write_to(&self, file: &File) {
+        for (start, bytes) in &self.extents {
+            file.write_all_at(bytes, *start).unwrap();
         }
     }
 }
 
 /// Takes a capture's files in, as `change` wants them.
-fn receive(capture: &Capture, dir: &Path, change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> Staging {
+fn receive(capture: &Capture, dir: &Path, change: impl Fn(&str, Content) -> Content) -> Staging {
     let staging = Staging::begin(dir).unwrap();
     for segment in capture.segments().unwrap() {
         for file in segment.files {
-            let bytes = change(&file.path, bytes(capture, segment.uuid, &file.path, file.length));
-            let target = staging.file(segment.uuid, &file.path, bytes.len() as u64).unwrap();
-            write_sparse(&target, &bytes);
+            let content = Content::of(capture, segment.uuid, &file.path, file.length);
+            let content = change(&file.path, content);
+            content.write_to(&staging.file(segment.uuid, &file.path, content.length).unwrap());
         }
     }
     empty_log(&staging, capture.first_number());
@@ -62,7 +74,7 @@ fn receive(capture: &Capture, dir: &Path, change: impl Fn(&str, Vec<u8>) -> Vec<
 }
 
 fn stage(capture: &Capture, dir: &Path, config: &EdgeConfig) -> Result<Staged> {
-    receive(capture, dir, |_, bytes| bytes).finish(config.clone())
+    receive(capture, dir, |_, content| content).finish(config.clone())
 }
 
 fn reopen(dir: &Path, config: &EdgeConfig) -> Arc<Shard> {
@@ -113,8 +125,8 @@ fn what_was_captured_never_changes_and_is_all_there_is_to_it() {
             let mut content = BTreeMap::new();
             for segment in capture.segments().unwrap() {
                 for file in segment.files {
-                    let bytes = bytes(capture, segment.uuid, &file.path, file.length);
-                    content.insert(PathBuf::from(segment.uuid.to_string()).join(file.path), bytes);
+                    let name = PathBuf::from(segment.uuid.to_string()).join(&file.path);
+                    content.insert(name, Content::of(capture, segment.uuid, &file.path, file.length));
                 }
             }
             content
@@ -133,8 +145,8 @@ fn what_was_captured_never_changes_and_is_all_there_is_to_it() {
         shard.shard.sync().unwrap();
         shard.upsert(150..160, 4);
         shard.shard.close().unwrap();
-        for (path, bytes) in content(&capture) {
-            assert!(before[&path] == bytes, "{kind}: {} changed", path.display());
+        for (path, content) in content(&capture) {
+            assert!(before[&path] == content, "{kind}: {} changed", path.display());
         }
     }
 }
@@ -226,8 +238,8 @@ fn an_incomplete_shard_is_refused_and_leaves_nothing() {
     for missing in ["version.info", "segment.json", "payload_storage/config.json"] {
         let staging = Staging::begin(&target).unwrap();
         for file in segment.files.iter().filter(|file| file.path != missing) {
-            let bytes = bytes(&capture, segment.uuid, &file.path, file.length);
-            write_sparse(&staging.file(segment.uuid, &file.path, file.length).unwrap(), &bytes);
+            let content = Content::of(&capture, segment.uuid, &file.path, file.length);
+            content.write_to(&staging.file(segment.uuid, &file.path, file.length).unwrap());
         }
         let error = staging.finish(config.clone()).unwrap_err();
         assert_eq!(error.kind, Kind::Corrupt, "without {missing}: {error}");
@@ -235,7 +247,7 @@ fn an_incomplete_shard_is_refused_and_leaves_nothing() {
     }
 
     // Dropped before it is whole; and begun again where one was left by a crash.
-    drop(receive(&capture, &target, |_, bytes| bytes));
+    drop(receive(&capture, &target, |_, content| content));
     assert!(!target.exists());
     std::fs::create_dir_all(target.join(Uuid::new_v4().simple().to_string()).join("segments")).unwrap();
     stage(&capture, &target, &config).unwrap();
@@ -290,15 +302,16 @@ fn numbers_out_of_all_proportion_are_refused() {
     let capture = source.shard.capture().unwrap();
     for number in [1 << 40, u64::MAX - 1, u64::MAX] {
         for file in ["mutable_id_tracker.versions", "id_tracker.versions", "segment.json"] {
-            let staging = receive(&capture, &home.path().join("target"), |path, bytes| match path == file {
-                false => bytes,
-                true if file == "segment.json" => {
-                    let mut json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-                    json["version"] = json!(number);
-                    serde_json::to_vec(&json).unwrap()
-                }
-                true => [&number.to_le_bytes(), &bytes[8..]].concat(),
-            });
+            let staging =
+                receive(&capture, &home.path().join("target"), |path, content| match path == file {
+                    false => content,
+                    true if file == "segment.json" => versioned(&content, number),
+                    true => {
+                        let mut content = content;
+                        content.extents[0].1[..8].copy_from_slice(&number.to_le_bytes());
+                        content
+                    }
+                });
             match staging.finish(config.clone()) {
                 Err(error) => assert_eq!(error.kind, Kind::Corrupt, "{file}: {error}"),
                 Ok(staged) => {
@@ -311,6 +324,13 @@ fn numbers_out_of_all_proportion_are_refused() {
     }
 }
 
+/// A segment's state with another version.
+fn versioned(state: &Content, version: u64) -> Content {
+    let mut json = state.json();
+    json["version"] = json!(version);
+    Content::plain(serde_json::to_vec(&json).unwrap())
+}
+
 /// A segment whose own version was lost in a crash may be behind its points.
 #[test]
 fn points_ahead_of_their_segment_take_changes() {
@@ -318,13 +338,9 @@ fn points_ahead_of_their_segment_take_changes() {
     let (_, config) = kinds().swap_remove(0);
     let mut source = Filled::new(&home.path().join("source"), config.clone());
     let capture = source.shard.capture().unwrap();
-    let behind = |path: &str, bytes: Vec<u8>| match path {
-        "segment.json" => {
-            let mut json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-            json["version"] = json!(1);
-            serde_json::to_vec(&json).unwrap()
-        }
-        _ => bytes,
+    let behind = |path: &str, content: Content| match path {
+        "segment.json" => versioned(&content, 1),
+        _ => content,
     };
     let target = home.path().join("target");
     receive(&capture, &target, behind).finish(config.clone()).unwrap();
@@ -339,56 +355,59 @@ fn points_ahead_of_their_segment_take_changes() {
 #[test]
 fn captures_under_load_are_what_was_applied_at_their_moment() {
     let home = tempfile::tempdir().unwrap();
-    let (_, config) = kinds().swap_remove(0);
-    let mut source = Filled::empty(&home.path().join("source"), config.clone());
     let keeper = Keeper::new(1);
-    let shard = source.shard.clone();
-    let ended = AtomicBool::new(false);
-    let (mut checked, mut while_optimising) = (0, 0);
+    let shard = open_with(&home.path().join("source"), &keeper, slow(), NEVER);
+    let (ended, held, captured) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU64::new(0));
+    let change = |index: u64| match index % 4 {
+        0 => Change::Delete((index * 7 % 300..index * 7 % 300 + 20).collect()),
+        1 => Change::UpdateB((0..300).step_by(3).collect(), index as f32),
+        _ => upsert(index * 31 % 600, 200, index as f32),
+    };
+    let (mut while_optimising, mut next, mut model) = (0, 0, Model::new());
     std::thread::scope(|scope| {
-        let writer = scope.spawn(|| {
-            let mut turn = 0;
+        scope.spawn(|| {
+            let mut index = 0;
             while !ended.load(Ordering::Relaxed) {
-                // One operation, so every capture shows all of a turn's points or none.
-                source.upsert(0..200, turn);
-                source.delete(turn % 50..turn % 50 + 10);
-                turn += 1;
+                // As whoever proposes changes does while a capture is taken; and not far ahead of it, for all is
+                // compared.
+                if held.load(Ordering::Relaxed) || index > captured.load(Ordering::Relaxed) + 40 {
+                    std::thread::yield_now();
+                    continue;
+                }
+                let _missing = apply(&shard, index, &change(index).operation());
+                index += 1;
             }
         });
+        // Whatever fails, the writer must end.
+        let _end = End(&ended, &held);
         for _ in 0..50 {
-            let is_optimising = shard.status() == points::Status::Yellow;
+            wait(|| shard.applied().position.is_some_and(|position| position.index > next + 2));
+            while_optimising += u64::from(shard.status() == points::Status::Yellow);
+            held.store(true, Ordering::Relaxed);
             let capture = shard.capture().unwrap();
-            while_optimising += u64::from(is_optimising);
-            let Some(Position { index, .. }) = capture.applied().position else { continue };
+            held.store(false, Ordering::Relaxed);
+
+            let last = capture.applied().position.unwrap().index;
+            (next..=last).for_each(|index| change(index).apply(&mut model));
+            next = last + 1;
+            captured.store(last, Ordering::Relaxed);
             let target = home.path().join("target");
-            let staged = stage(&capture, &target, &config).unwrap();
-            assert_eq!(staged.points, capture.points());
-            let target_shard = open_with(&target, &keeper, config.clone(), NEVER);
-            let found = read(&target_shard.live().unwrap());
-            let mut model = Filled::empty(&home.path().join("model"), config.clone());
-            // Each turn is two operations, and replaces all that the one before left.
-            let turn = (index - 1) / 2;
-            if turn > 0 {
-                model.upsert(0..200, turn - 1);
-                model.delete((turn - 1) % 50..(turn - 1) % 50 + 10);
-            }
-            model.upsert(0..200, turn);
-            if index.is_multiple_of(2) {
-                model.delete(turn % 50..turn % 50 + 10);
-            }
-            assert_eq!(found, model.read(), "at {index}");
-            checked += 1;
-            for shard in [&target_shard, &model.shard] {
-                shard.close().unwrap();
-            }
-            drop(target_shard);
-            drop(model);
-            for dir in ["target", "model"] {
-                std::fs::remove_dir_all(home.path().join(dir)).unwrap();
-            }
+            let staged = stage(&capture, &target, &slow()).unwrap();
+            assert_eq!((staged.points, capture.points()), (model.len() as u64, model.len() as u64));
+            let staged = open_with(&target, &keeper, slow(), NEVER);
+            agrees(&staged.live().unwrap(), &model);
+            staged.close().unwrap();
+            std::fs::remove_dir_all(&target).unwrap();
         }
-        ended.store(true, Ordering::Relaxed);
-        writer.join().unwrap();
     });
-    assert!(checked > 40 && while_optimising > 0, "{checked} checked, {while_optimising} while optimising");
+    assert!(while_optimising > 5, "{while_optimising} while optimising");
+}
+
+struct End<'a>(&'a AtomicBool, &'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+        self.1.store(false, Ordering::Relaxed);
+    }
 }

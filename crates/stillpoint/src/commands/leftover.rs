@@ -60,6 +60,11 @@ pub(super) async fn removed(output: Output) {
         }
     };
     if tokio::time::timeout(WAIT_MAX, all).await.is_err() {
-        output.warn("the server may keep a snapshot that was made for this command");
+        warn(output);
     }
+}
+
+/// Tells that nobody waits for it any more.
+pub(super) fn warn(output: Output) {
+    output.warn("the server may keep a snapshot that was made for this command");
 }

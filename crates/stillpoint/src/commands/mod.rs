@@ -56,7 +56,11 @@ async fn run_interruptible(command: Command, output: Output) -> anyhow::Result<(
             Err(Failure::new(ExitCode::Interrupted, "interrupted").into())
         }
     };
-    leftover::removed(output).await;
+    tokio::select! {
+        () = leftover::removed(output) => {}
+        // Whoever asks twice means it.
+        _ = interrupted() => leftover::warn(output),
+    }
     result
 }
 

@@ -173,8 +173,7 @@ fn verify_and_copy(archive: impl Read, scope: &Scope, copy: impl Write) -> anyho
     let mut tee = Tee { input: archive, copy, bytes: 0, failed: None };
     let verified = match scope {
         Scope::Records(product) => verify_records(&mut tee, *product),
-        Scope::Points(scope) => points::verify(&mut tee, scope)
-            .map(|count| Whole { index: None, count }),
+        Scope::Points(scope) => points::verify(&mut tee, scope).map(|count| Whole { index: None, count }),
     };
     match tee.failed.or_else(|| tee.copy.flush().err()) {
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {

@@ -160,7 +160,8 @@ pub(super) fn report_native(target: String, restored: Restored, output: Output) 
     output.talk(&format!("`stillpoint undo {target}` brings back what was there before"));
     // A restore's image has the name of the task that made it.
     let image = image.or(Some(task));
-    let report = Report { target, task: Some(task), index: Some(index), count: Some(count), bytes, image, warnings };
+    let report =
+        Report { target, task: Some(task), index: Some(index), count: Some(count), bytes, image, warnings };
     output.result(&report, "")
 }
 

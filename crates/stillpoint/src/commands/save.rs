@@ -26,19 +26,23 @@ pub(super) async fn run(mut args: SaveArgs, output: Output) -> anyhow::Result<()
             }
             let destination = Destination::prepare(&path, args.force, output)?;
             let download = remote.save(args.stale, args.level).await?;
-            let received =
-                destination.receive(scope, args.target.to_string(), download, output).await?;
+            let received = destination.receive(scope, args.target.to_string(), download, output).await?;
             received.report(output)
         }
         Scope::Points(ref points) => {
-            points::refuse("a save of points", &[("--stale", args.stale), ("--level", args.level.is_some())])?;
+            points::refuse(
+                "a save of points",
+                &[("--stale", args.stale), ("--level", args.level.is_some())],
+            )?;
             let remote = Points::open(points, &args.target, &args.connection, output)?;
             let destination = Destination::prepare(&path, args.force, output)?;
             // On the server until this function ends, however it ends.
             let _made;
             let download = match &remote {
                 Points::Native(client) => client.save(&points.to_string(), false, None).await?,
-                Points::Server(client) if matches!(points, qdrant::Scope::Shard(..)) => client.stream().await?,
+                Points::Server(client) if matches!(points, qdrant::Scope::Shard(..)) => {
+                    client.stream().await?
+                }
                 Points::Server(client) => {
                     output.talk(&format!("Having {} make a snapshot", remote.place(points)));
                     let (made, snapshot) = Temporary::create(client, output).await?;
@@ -46,8 +50,7 @@ pub(super) async fn run(mut args: SaveArgs, output: Output) -> anyhow::Result<()
                     client.download(&snapshot).await?
                 }
             };
-            let received =
-                destination.receive(scope, args.target.to_string(), download, output).await?;
+            let received = destination.receive(scope, args.target.to_string(), download, output).await?;
             received.report(output)
         }
     }

@@ -179,6 +179,11 @@ impl Config {
     pub(super) fn settings(&self, address: Option<SocketAddr>) -> Settings {
         let mut settings = self.settings.clone();
         set(&mut settings.address, address.map(|address| address.to_string()));
+        #[cfg(feature = "qdrant")]
+        {
+            settings.snapshots_dir.clone_from(&self.qdrant.snapshots_dir);
+            settings.temp_dir.clone_from(&self.qdrant.temp_dir);
+        }
         settings
     }
 

@@ -82,9 +82,7 @@ fn routes(what: &'static str, node: &Node, setup: &Setup, outgoing: &Outgoing) -
         #[cfg(feature = "qdrant")]
         "qdrant" => (qdrant::operation, qdrant::router(node.clone(), setup.clone())),
         #[cfg(feature = "qdrant")]
-        "qdrant-grpc" => {
-            (qdrant::grpc::operation, qdrant::grpc::router(node.clone(), setup.keys.clone()))
-        }
+        "qdrant-grpc" => (qdrant::grpc::operation, qdrant::grpc::router(node.clone(), setup.keys.clone())),
         _ => (native::operation, native::routes(node.clone())),
     };
     observed(node, what, operation, routes)

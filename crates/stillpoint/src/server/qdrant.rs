@@ -41,6 +41,8 @@ pub(super) struct Qdrant {
     pub(super) keys: Keys,
     /// Where people find stored snapshots; `None` is below the data directory.
     pub(super) snapshots_dir: Option<PathBuf>,
+    /// Where archives are received; `None` is below the data directory.
+    pub(super) temp_dir: Option<PathBuf>,
     /// Where archives are fetched from, if clients may name them by URL at all.
     pub(super) fetch: Option<FetchPolicy>,
     /// A Qdrant server is told to serve over TLS alone.
@@ -86,6 +88,7 @@ impl Qdrant {
         };
         told.refuse_s3()?;
         let snapshots_dir = told.text("storage.snapshots_path")?.map(PathBuf::from);
+        let temp_dir = told.text("storage.temp_path")?.map(PathBuf::from);
         let fetches = told.flag("service.enable_snapshot_url_recovery")?.unwrap_or(true);
         let fetch = match ours.url_recovery.unwrap_or(fetches) {
             true => Some(FetchPolicy {
@@ -100,6 +103,7 @@ impl Qdrant {
             grpc: listen("listen.qdrant_grpc", args.qdrant_grpc, file.qdrant_grpc.as_deref(), grpc)?,
             keys,
             snapshots_dir: ours.snapshots_dir.or(snapshots_dir),
+            temp_dir,
             fetch,
             wants_tls: told.flag("service.enable_tls")?.unwrap_or(false),
             wants_certificates: told.flag("service.verify_https_client_certificate")?.unwrap_or(false),
@@ -305,9 +309,11 @@ mod tests {
 
     #[test]
     fn snapshots_lie_on_local_disks() {
-        let snapshots = "storage: {snapshots_path: ./snaps, snapshots_config: {snapshots_storage: local}}";
+        let snapshots = "storage: {snapshots_path: ./snaps, temp_path: ./temp, \
+                         snapshots_config: {snapshots_storage: local}}";
         let qdrant = told(snapshots, &[("QDRANT__SERVICE__ENABLE_SNAPSHOT_URL_RECOVERY", "false")]).unwrap();
         assert_eq!(qdrant.snapshots_dir.as_deref(), Some(Path::new("./snaps")));
+        assert_eq!(qdrant.temp_dir.as_deref(), Some(Path::new("./temp")));
         assert!(qdrant.fetch.is_none() && qdrant.ignored.is_empty());
         assert_eq!(told("", &[]).unwrap().fetch, Some(FetchPolicy::default()));
         let error = told("storage: {snapshots_config: {snapshots_storage: s3}}", &[]).unwrap_err();

@@ -145,14 +145,18 @@ impl Snapshot {
             Kind::Collection if !is_full => Ok(contents),
             Kind::Full => Err(self.failed("it is a full snapshot, which --storage-snapshot restores")),
             Kind::Collection => Err(self.failed("it is of a collection, which --snapshot restores")),
-            Kind::Shard => Err(self.failed("it is of one shard, which only a collection that exists can take")),
+            Kind::Shard => {
+                Err(self.failed("it is of one shard, which only a collection that exists can take"))
+            }
         }
     }
 
     async fn restore(self, node: &Node) -> Result<(), Failure> {
         let (file, scope) = (self.file.display(), self.scope.to_string());
         tracing::info!(%file, scope, "restoring a snapshot before anybody is served");
-        let request = PointsRestore { keep_others: true, ..PointsRestore::of(self.scope.clone()) };
+        // As genuine servers do it, who replace files.
+        let request =
+            PointsRestore { keep_others: true, adopt: true, ..PointsRestore::of(self.scope.clone()) };
         let origin = Origin::Body(body_of_file(self.open()?));
         let restored = node.restore_points(request, origin).await.map_err(|error| self.failed(error))?;
         for warning in &restored.warnings {

@@ -24,15 +24,17 @@ const WRITES: &[&str] = &[
     "/qdrant.Points/UpdateBatch",
     "/qdrant.Points/UpdateVectors",
     "/qdrant.Points/Upsert",
-    "/qdrant.Snapshots/Create",
-    "/qdrant.Snapshots/CreateFull",
     "/qdrant.Snapshots/Delete",
     "/qdrant.Snapshots/DeleteFull",
 ];
 
-/// `read`, `write` or `other`.
+/// What makes a snapshot.
+const CREATES: &[&str] = &["/qdrant.Snapshots/Create", "/qdrant.Snapshots/CreateFull"];
+
+/// `create` for a snapshot, else `read`, `write` or `other`.
 pub fn operation(method: &Method, uri: &Uri) -> &'static str {
     match (method, uri.path()) {
+        (&Method::POST, path) if CREATES.contains(&path) => "create",
         (&Method::POST, path) if WRITES.contains(&path) => "write",
         (&Method::POST, path) if path.starts_with("/qdrant.") => "read",
         _ => "other",
@@ -48,6 +50,8 @@ mod tests {
         for (method, path, expected) in [
             (Method::POST, "/qdrant.Points/Upsert", "write"),
             (Method::POST, "/qdrant.Points/Query", "read"),
+            (Method::POST, "/qdrant.Snapshots/Create", "create"),
+            (Method::POST, "/qdrant.Snapshots/List", "read"),
             (Method::POST, "/grpc.health.v1.Health/Check", "other"),
             (Method::GET, "/qdrant.Points/Upsert", "other"),
         ] {

@@ -2,9 +2,12 @@
 
 use axum::http::{Method, Uri};
 
-/// `read`, `write` or `other`.
+/// `create`, `download`, `restore` or `save` for what moves snapshots, else `read`, `write` or `other`.
 pub fn operation(method: &Method, uri: &Uri) -> &'static str {
     let path = uri.path().trim_end_matches('/');
+    if let Some(operation) = of_snapshots(method, path) {
+        return operation;
+    }
     match *method {
         Method::GET | Method::HEAD => "read",
         Method::POST if reads(path) => "read",
@@ -26,6 +29,22 @@ fn reads(path: &str) -> bool {
     }
 }
 
+/// What moves a snapshot, whosever it is.
+fn of_snapshots(method: &Method, path: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let own = match parts.as_slice() {
+        ["collections", _, "shards", _, own @ ..] | ["collections", _, own @ ..] => own,
+        own => own,
+    };
+    Some(match (method, own) {
+        (&Method::POST, ["snapshots"]) => "create",
+        (&Method::PUT, ["snapshots", "recover"]) | (&Method::POST, ["snapshots", "upload"]) => "restore",
+        (&Method::GET, ["snapshots", _]) => "download",
+        (&Method::GET, ["snapshot"]) => "save",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +61,14 @@ mod tests {
             (Method::POST, "/collections/aliases", "write"),
             (Method::DELETE, "/collections/c", "write"),
             (Method::OPTIONS, "/", "other"),
+            (Method::GET, "/snapshots", "read"),
+            (Method::POST, "/snapshots?wait=false", "create"),
+            (Method::POST, "/collections/c/snapshots", "create"),
+            (Method::GET, "/collections/c/snapshots/s", "download"),
+            (Method::DELETE, "/collections/c/snapshots/s", "write"),
+            (Method::POST, "/collections/c/snapshots/upload?priority=replica", "restore"),
+            (Method::PUT, "/collections/c/shards/0/snapshots/recover", "restore"),
+            (Method::GET, "/collections/c/shards/0/snapshot", "save"),
         ] {
             assert_eq!(operation(&method, &uri.parse().unwrap()), expected, "{method} {uri}");
         }

@@ -53,12 +53,15 @@ pub struct PointsRestore {
     pub priority: Priority,
     /// Of [`PointsScope::Storage`]: whether collections and aliases that the archive lacks stay.
     pub keep_others: bool,
+    /// Of a collection that exists: whether it becomes the archive's with settings and indexes, whatever it was.
+    pub adopt: bool,
 }
 
 impl PointsRestore {
     /// Replaces `scope`, whatever the archive's digest.
     pub fn of(scope: PointsScope) -> PointsRestore {
-        PointsRestore { scope, task: None, sha256: None, priority: Priority::default(), keep_others: false }
+        let priority = Priority::default();
+        PointsRestore { scope, task: None, sha256: None, priority, keep_others: false, adopt: false }
     }
 }
 

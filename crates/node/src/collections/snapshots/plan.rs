@@ -22,7 +22,7 @@ impl Node {
         let running = Running::unregistered(request.task.unwrap_or_else(Uuid::now_v7));
         let received = self.receive_points(&request, origin, Uuid::new_v4(), &running).await?;
         let directory = self.directory();
-        let targets = targets(&request.scope, &received.contents, &directory)?;
+        let targets = targets(&request, &received.contents, &directory)?;
         let mut collections: Vec<(String, u64)> = targets
             .iter()
             .map(|target| {

@@ -46,20 +46,24 @@ impl Node {
     /// durable; on an error the old ones are, unless the error says that the outcome is unknown.
     ///
     /// A collection that is there keeps its settings, indexes and aliases; `Invalid` if its vectors or its number
-    /// of shards are others than the archive's. Once it has begun, it goes on even if this future is dropped.
+    /// of shards are others than the archive's. Restores of the same state take turns. Once it has begun, it goes on
+    /// even if this future is dropped.
     pub async fn restore_points(&self, request: PointsRestore, origin: Origin) -> Result<Restored> {
         self.confirm_leader().await?;
         self.check_restore(&request)?;
         let node = self.clone();
         to_the_end(async move {
             let scope = Scope::from(request.scope.clone());
-            let _only = node.only_restore(&scope)?;
             let step = match origin {
                 Origin::Body(_) => Step::Receive,
                 Origin::Stored(_) => Step::Verify,
             };
             let id = request.task.unwrap_or_else(Uuid::now_v7);
-            let run = |running| node.clone().run_points_restore(request, origin, running);
+            let (here, of) = (node.clone(), scope.clone());
+            let run = |running| async move {
+                let _turn = here.restore_in_turn(&of).await?;
+                here.clone().run_points_restore(request, origin, running).await
+            };
             node.run_task(id, TaskKind::Restore, &scope, step, run).await
         })
         .await
@@ -119,25 +123,26 @@ impl Node {
             return Ok(restored);
         }
         let uuids: BTreeMap<String, Uuid> = {
-            let found = targets(&request.scope, &received.contents, &self.directory())?;
+            let found = targets(&request, &received.contents, &self.directory())?;
             found.iter().map(|target| (target.name.clone(), Uuid::new_v4())).collect()
         };
         let nodes: Vec<u64> = self.status().members.voters().map(|voter| voter.id.0).collect();
         let mut blob = received.blob.map(|blob| blob.digest);
+        let PointsRestore { keep_others, adopt, .. } = request;
         if let Some(digest) = blob {
-            let making =
-                Making { image, blob, nodes: nodes.clone(), uuids: &uuids, keep_others: request.keep_others };
+            let nodes = nodes.clone();
+            let making = Making { image, blob, nodes, uuids: &uuids, keep_others, adopt };
             if self.stage_points_everywhere(&request, &received, digest, &making).await? {
                 blob = None;
             }
         }
-        let making = Making { image, blob, nodes, uuids: &uuids, keep_others: request.keep_others };
+        let making = Making { image, blob, nodes, uuids: &uuids, keep_others, adopt };
         // Once it is proposed, only what becomes of the entry tells whether the files are needed.
         received.staged.keep();
         let (contents, staged) = (&received.contents, &received.staged);
         let exchanged = self.exchange_points(
             |directory| {
-                let targets = targets(&request.scope, contents, directory)?;
+                let targets = targets(&request, contents, directory)?;
                 let proposal = propose(&request.scope, &targets, contents, staged, directory, &making)?;
                 let (content, expected) = (proposal.content.clone(), proposal.expected.clone());
                 Ok((proposal, Command::Exchange { image, term, content, expected }))
@@ -188,8 +193,8 @@ impl Node {
         fail::fail_point!("points::unpacked");
         running.step(Step::Stage, Some(unpacked.bytes))?;
         let (sha256, bytes, contents) = (unpacked.sha256, unpacked.bytes, unpacked.contents.clone());
-        let (directory, scope) = (self.directory(), request.scope.clone());
-        let staged = blocking(move || stage(unpacked, &scope, &directory)).await?;
+        let (directory, request) = (self.directory(), request.clone());
+        let staged = blocking(move || stage(unpacked, &request, &directory)).await?;
         Ok(Received { contents, staged, sha256, bytes, blob })
     }
 
@@ -273,7 +278,7 @@ impl Node {
     ) -> Result<bool> {
         let directory = self.directory();
         let (contents, staged) = (&received.contents, &received.staged);
-        let targets = targets(&request.scope, contents, &directory)?;
+        let targets = targets(request, contents, &directory)?;
         let proposal = propose(&request.scope, &targets, contents, staged, &directory, making)?;
         let image = PointsImage { image: making.image, blob, parts: parts(&proposal.content, &targets) };
         let members = self.status().members;
@@ -318,14 +323,14 @@ impl Node {
 }
 
 /// Opens what was unpacked in the engine, if it fits what is there.
-fn stage(unpacked: Unpacked, scope: &PointsScope, directory: &Directory) -> Result<StagedShards> {
-    let targets: Vec<Target> = targets(scope, &unpacked.contents, directory)?;
+fn stage(unpacked: Unpacked, request: &PointsRestore, directory: &Directory) -> Result<StagedShards> {
+    let targets: Vec<Target> = targets(request, &unpacked.contents, directory)?;
     let staged = unpacked.finish(|(member, _)| {
         let target = targets.iter().find(|target| target.member == *member);
         let target = target.ok_or_else(|| Error::new(Kind::Corrupt, "a shard of no collection"))?;
         Ok(target.config.to_edge_config())
     })?;
-    let places = targets.iter().flat_map(|target| target.places(scope));
+    let places = targets.iter().flat_map(|target| target.places(&request.scope));
     match places.into_iter().find(|place| !staged.shards.contains_key(place)) {
         Some((_, id)) => {
             Err(Error::new(Kind::Corrupt, format!("the archive lacks the points of shard {id}")))

@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::super::directory::{Described, Directory};
 use super::super::lifecycle::encode;
-use super::no_shard;
 use super::staging::{Place, PointsPart, StagedShards, generation_of};
+use super::{PointsRestore, no_shard};
 use crate::blobs::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::scope::PointsScope;
@@ -45,15 +45,16 @@ pub(super) struct Making<'a> {
     /// Identifies new collections, by their names.
     pub(super) uuids: &'a BTreeMap<String, Uuid>,
     pub(super) keep_others: bool,
+    pub(super) adopt: bool,
 }
 
 /// What the archive's collections become. Checks that they fit what is there.
 pub(super) fn targets(
-    scope: &PointsScope,
+    request: &PointsRestore,
     contents: &Contents,
     directory: &Directory,
 ) -> Result<Vec<Target>> {
-    let wanted = match scope {
+    let wanted = match request.scope {
         PointsScope::Storage => Form::Full,
         PointsScope::Collection(_) => Form::Collection,
         PointsScope::Shard(..) => Form::Shard,
@@ -67,10 +68,11 @@ pub(super) fn targets(
         let message = format!("the archive is of {}, not of {}", what(contents.kind), what(wanted));
         return Err(Error::new(Kind::Invalid, message));
     }
-    contents.collections.iter().map(|collection| target(scope, collection, directory)).collect()
+    contents.collections.iter().map(|collection| target(request, collection, directory)).collect()
 }
 
-fn target(scope: &PointsScope, found: &CollectionContents, directory: &Directory) -> Result<Target> {
+fn target(request: &PointsRestore, found: &CollectionContents, directory: &Directory) -> Result<Target> {
+    let scope = &request.scope;
     let name = match scope.collection().or(found.name.as_deref()) {
         Some(name) => name.to_owned(),
         None => return Err(Error::new(Kind::Corrupt, "the archive has a collection without a name")),
@@ -89,7 +91,7 @@ fn target(scope: &PointsScope, found: &CollectionContents, directory: &Directory
     }
     let config = config_of(found)?;
     let schema = schema_of(found)?;
-    if let (PointsScope::Collection(_), Some(existing)) = (scope, &existing) {
+    if let (PointsScope::Collection(_), Some(existing), false) = (scope, &existing, request.adopt) {
         check_fits(&existing.config, &config)?;
         let config = existing.config.clone();
         return Ok(Target { member, name, existing: Some(Arc::clone(existing)), config, schema });
@@ -220,7 +222,7 @@ pub(super) fn propose(
                     Expected::Revision { uuid: existing.record.uuid, revision: existing.record.revision }
                 }
             };
-            let collection = Some(target.record(staged, making, false));
+            let collection = Some(target.record(staged, making, making.adopt));
             let content = Content::Collection { name: name.clone(), collection, aliases: Vec::new() };
             Ok(Proposal { content, expected })
         }

@@ -45,7 +45,7 @@ impl Node {
     }
 
     /// What undoing the last restore of `scope` would bring back.
-    pub(crate) fn previous_points(&self, scope: &PointsScope) -> Result<Previous> {
+    pub fn previous_points(&self, scope: &PointsScope) -> Result<Previous> {
         let found = self.directory().previous.get(&scope.to_string()).cloned();
         found.ok_or_else(|| Error::new(Kind::Conflict, format!("there is nothing to undo in scope {scope}")))
     }

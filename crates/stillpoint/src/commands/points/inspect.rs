@@ -28,8 +28,8 @@ pub(in crate::commands) fn pretty(contents: &Contents) -> String {
     let mut rows = vec![
         row(["Kind", kind_name(contents.kind)]),
         row(["Points", &shown(points(shards()))]),
-        row(["Allocated", &stored.to_string()]),
-        row(["Apparent", &apparent.to_string()]),
+        row(["Bytes allocated", &stored.to_string()]),
+        row(["Bytes apparent", &apparent.to_string()]),
         row(["Hashes", sums(contents.sums).unwrap_or("none")]),
     ];
     rows.extend(contents.aliases.iter().map(|(alias, of)| row(["Alias", &format!("{alias} -> {of}")])));
@@ -80,7 +80,8 @@ fn write_collection(text: &mut String, collection: &CollectionContents) -> std::
         write!(text, "\n{}", table(&rows))?;
     }
 
-    let mut rows = vec![row(["Shard", "Segments", "Points", "Allocated", "Apparent", "Next operation"])];
+    let mut rows =
+        vec![row(["Shard", "Segments", "Points", "Bytes allocated", "Bytes apparent", "Next operation"])];
     rows.extend(collection.shards.iter().map(|shard| {
         let bytes = |of: fn(&SegmentContents) -> u64| shard.segments.iter().map(of).sum::<u64>().to_string();
         row([
@@ -94,8 +95,16 @@ fn write_collection(text: &mut String, collection: &CollectionContents) -> std::
     }));
     write!(text, "\n{}", table(&rows))?;
 
-    let mut rows =
-        vec![row(["Segment", "Shard", "Version", "Points", "Files", "Allocated", "Apparent", "Indexes"])];
+    let mut rows = vec![row([
+        "Segment",
+        "Shard",
+        "Version",
+        "Points",
+        "Files",
+        "Bytes allocated",
+        "Bytes apparent",
+        "Indexes",
+    ])];
     for shard in &collection.shards {
         rows.extend(shard.segments.iter().map(|segment| {
             row([

@@ -64,7 +64,9 @@ pub(in crate::commands) async fn restore(
     }
     // A server that doesn't know us tells us so before we send it everything.
     let current = match &remote {
-        Points::Native(client) => unless_absent(client.scope(&name).await.map(|now| Some(now.count.number())))?,
+        Points::Native(client) => {
+            unless_absent(client.scope(&name).await.map(|now| Some(now.count.number())))?
+        }
         Points::Server(client) => unless_absent(client.points().await)?,
     };
     let current = PointsState { points: current, collections: Vec::new() };

@@ -2,13 +2,12 @@
 //!
 //! Follows `qdrant/qdrant:lib/storage/src/content_manager/snapshots/{download,recover}.rs`.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::{HeaderName, HeaderValue};
 use futures_util::{TryStreamExt, stream};
 use node::collections::{OtherDigest, PointsRestore, Priority};
-use node::{Digest, Error, Kind, Origin, PointsScope};
+use node::{Digest, Kind, Origin, PointsScope};
 use reqwest::Url;
 use serde::Deserialize;
 use tokio::sync::oneshot;
@@ -62,7 +61,7 @@ pub(super) async fn collection(mut call: Call) -> Outcome {
         Failure::bare(format!("Format error in JSON body: {error}: {:?}", request.location))
     })?;
     let source = match url.scheme() {
-        "file" => file(&call, &url)?,
+        "file" => file(&call, &url).await?,
         "http" | "https" => fetched(&call, url, request.api_key.as_deref())?,
         scheme => {
             return Err(Failure::bad_request(&format!("URL {url} with scheme {scheme} is not supported")));
@@ -148,19 +147,15 @@ fn by_location(other: &OtherDigest) -> Failure {
 }
 
 /// A file below the directory of snapshots.
-fn file(call: &Call, url: &Url) -> Result<Source, Failure> {
+async fn file(call: &Call, url: &Url) -> Result<Source, Failure> {
     let path = url.to_file_path().map_err(|()| {
         Failure::bad_request("Invalid snapshot URI, file path must be absolute or on localhost")
     })?;
-    let origin = snapshot_file(call, &path).map_err(|error| match error.kind() {
-        Kind::NotFound | Kind::Invalid => Failure::bad_request(error.message()),
+    let origin = call.app.node.snapshot_file(&path).await.map_err(|error| match error.kind() {
+        Kind::Invalid => Failure::bad_request(error.message()),
         _ => error.into(),
     })?;
     Ok(Source { origin, broken: Broken::default() })
-}
-
-fn snapshot_file(_call: &Call, path: &Path) -> Result<Origin, Error> {
-    Err(Error::new(Kind::NotFound, format!("Snapshot file {path:?} does not exist")))
 }
 
 /// What a URL names, asked for when it is wanted.

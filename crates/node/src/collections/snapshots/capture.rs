@@ -97,7 +97,10 @@ impl Node {
             let before = confirm(&hosts).await?;
             let captures = hosts.iter().map(|(key, hosted)| {
                 let (key, shard) = (*key, Arc::clone(hosted.shard()));
-                blocking(move || Ok((key, shard.capture()?)))
+                blocking(move || {
+                    fail::fail_point!("points::capturing");
+                    Ok((key, shard.capture()?))
+                })
             });
             let captures: Vec<_> = captures.collect();
             let shards: Vec<(Key, Capture)> = stream::iter(captures).buffered(AT_ONCE).try_collect().await?;

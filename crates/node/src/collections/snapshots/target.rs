@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::super::directory::{Described, Directory};
 use super::super::lifecycle::encode;
-use super::{PointsRestore, no_shard};
 use super::staging::{Place, PointsPart, StagedShards, generation_of};
+use super::{PointsRestore, no_shard};
 use crate::blobs::Digest;
 use crate::error::{Error, Kind, Result};
 use crate::scope::PointsScope;

@@ -139,6 +139,7 @@ if (!address) {
   });
 
   test("snapshots are made, listed, restored and removed", async () => {
+    const wait = true;
     await client.createCollection(collection, { vectors: { size: 2, distance: "Dot" }, shard_number: 2 });
     const some = Array.from({ length: 50 }, (_, at) => ({ id: at + 1, vector: [at, 1] }));
     await client.upsert(collection, { wait, points: some });
@@ -160,12 +161,12 @@ if (!address) {
     const wrong = client.recoverSnapshot(collection, { location, checksum: "0".repeat(64) });
     await assert.rejects(wrong, (error) => error.status === 400);
 
-    const shard = await client.createShardSnapshot(collection, 0);
+    const shard = await client.createShardSnapshot(collection, 0, { wait });
     assert.deepEqual(await client.listShardSnapshots(collection, 0), [shard]);
     const place = `http://${address}/collections/${collection}/shards/0/snapshots/${shard.name}`;
     assert.equal(await client.recoverShardFromSnapshot(collection, 0, { location: place }), true);
     assert.equal(await counted(collection), some.length);
-    assert.equal(await client.deleteShardSnapshot(collection, 0, shard.name), true);
+    assert.equal(await client.deleteShardSnapshot(collection, 0, shard.name, { wait }), true);
 
     const full = await client.createFullSnapshot();
     assert.ok((await client.listFullSnapshots()).some(({ name }) => name === full.name));

@@ -13,17 +13,15 @@ use sha2::{Digest, Sha256};
 
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// The files of the segments that the newest generation of shards in `data_dir` holds.
+/// The files of the segments in the newest generation of shards that `data_dir` holds. The one before may still be
+/// there, to be brought back.
 pub(crate) fn live_files(data_dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let generation = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u64>().ok();
-    let points = data_dir.join("points");
-    let newest = list(&points)?.into_iter().filter(|path| generation(path).is_some()).max_by_key(generation);
+    let made = |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let newest = list(&data_dir.join("points"))?.into_iter().max_by_key(made);
     let mut files = Vec::new();
-    for shard in list(&newest.context("no shard in the data directory")?)? {
-        for directory in list(&shard)? {
-            collect(&directory.join("segments"), &mut files)?;
-        }
-    }
+    collect(&newest.context("no shard in the data directory")?, &mut files)?;
+    files.retain(|path| path.iter().any(|name| name == "segments"));
+    anyhow::ensure!(!files.is_empty(), "no segment in the data directory");
     Ok(files)
 }
 

@@ -118,7 +118,10 @@ impl Snapshots {
         };
         let create = genuine.map(|(_, create, _)| *create);
         let recover = genuine.map(|(_, _, recover)| *recover);
-        let hold = self.hold.map_or_else(dash, |hold| format!("{:.1} ms", hold.as_secs_f64() * 1e3));
+        let hold = |what: &str, hold: Option<Duration>| {
+            let held = hold.map_or_else(dash, |hold| format!("{:.1} ms", hold.as_secs_f64() * 1e3));
+            [format!("writers are held for {what}, mean"), held, dash(), dash(), dash()]
+        };
         let mut rows = vec![
             row(
                 format!("create a snapshot of a collection ({of})"),
@@ -127,7 +130,8 @@ impl Snapshots {
             ),
             row("verify it".into(), &|run| run.verify, dash()),
             row("recover it, until the collection is green".into(), &|run| run.recover, half(recover)),
-            ["changes are held for a snapshot, mean".into(), hold, dash(), dash(), dash()],
+            hold("a snapshot", self.hold_creating),
+            hold("a restore", self.hold_recovering),
             self.upsert("p50", 0.50),
             self.upsert("p99", 0.99),
         ];

@@ -159,16 +159,19 @@ pub(crate) fn restart(
     anyhow::bail!("{counted:?} points after a restart")
 }
 
-/// A value of the server's own metrics, of all its label sets together.
-pub(crate) fn metric(server: &Server, name: &str) -> anyhow::Result<f64> {
+/// How long writers were held for `reason` on average, as the server's own metrics tell; nothing, if they never were.
+pub(crate) fn mean_hold(server: &Server, reason: &str) -> anyhow::Result<Option<Duration>> {
     let text = Connection::open(server.address("native")?)?.ask("GET", "/metrics", "")?;
     let text = String::from_utf8(text)?;
-    let values = text.lines().filter_map(|line| {
-        let rest = line.strip_prefix(name)?;
-        let labelled = rest.strip_prefix('{').and_then(|rest| rest.split_once("} "));
-        labelled.map_or_else(|| rest.strip_prefix(' '), |(_, value)| Some(value))?.parse::<f64>().ok()
-    });
-    Ok(values.sum())
+    let label = format!("reason=\"{reason}\"");
+    let value = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.strip_prefix(name)?.split_once("} "));
+        let (_, value) = lines.find(|(labels, _)| labels.contains(&label))?;
+        value.parse::<f64>().ok()
+    };
+    let holds = value("stillpoint_writer_hold_seconds_count").filter(|holds| *holds > 0.0);
+    let held = value("stillpoint_writer_hold_seconds_sum");
+    Ok(holds.zip(held).map(|(holds, held)| Duration::from_secs_f64(held / holds)))
 }
 
 /// The path that a URL of a file needs.

@@ -12,16 +12,13 @@ use serde_json::{Value, json};
 use super::copy;
 use super::data::Size;
 use super::peak::{self, Peak};
-use super::served::{Collection, DIALECTS, absolute, metric};
+use super::served::{Collection, DIALECTS, absolute, mean_hold};
 use crate::Options;
 use crate::measure::{TURNS, tell};
 use crate::server::Server;
 use crate::writers::Latencies;
 
 const NAME: &str = "snapshots";
-
-/// How long changes were held for a cut over shards.
-const HOLD: &str = "stillpoint_points_hold_seconds";
 
 /// Everything that was measured of one collection.
 pub(crate) struct Snapshots {
@@ -34,8 +31,9 @@ pub(crate) struct Snapshots {
     pub(crate) recovering: Peak,
     pub(crate) upserts_idle: Latencies,
     pub(crate) upserts_creating: Latencies,
-    /// The mean hold of all snapshots, if the server tells.
-    pub(crate) hold: Option<Duration>,
+    /// How long writers were held on average for a snapshot, and for a restore.
+    pub(crate) hold_creating: Option<Duration>,
+    pub(crate) hold_recovering: Option<Duration>,
 }
 
 /// One snapshot's times.
@@ -69,7 +67,10 @@ pub(crate) fn measure(options: &Options, dir: &Path, size: Size) -> anyhow::Resu
     tell("memory and disk");
     let process = place.server.id();
     let mut name = String::new();
-    let creating = peak::watch(process, data_dir, || Ok(name = place.create()?))?;
+    let creating = peak::watch(process, data_dir, || {
+        name = place.create()?;
+        Ok(())
+    })?;
     let recovering = peak::watch(process, data_dir, || place.recover(&name))?;
     place.delete(&name)?;
 
@@ -90,9 +91,8 @@ pub(crate) fn measure(options: &Options, dir: &Path, size: Size) -> anyhow::Resu
             place.delete(&name)
         })?;
     }
-    let holds = metric(&place.server, &format!("{HOLD}_count"))?;
-    let held = metric(&place.server, &format!("{HOLD}_sum"))?;
-    let hold = (holds > 0.0).then(|| Duration::from_secs_f64(held / holds));
+    let hold_creating = mean_hold(&place.server, "capture")?;
+    let hold_recovering = mean_hold(&place.server, "exchange")?;
     place.server.stop()?;
     let indexed = !options.unindexed;
     Ok(Snapshots {
@@ -104,7 +104,8 @@ pub(crate) fn measure(options: &Options, dir: &Path, size: Size) -> anyhow::Resu
         recovering,
         upserts_idle,
         upserts_creating,
-        hold,
+        hold_creating,
+        hold_recovering,
     })
 }
 

@@ -179,6 +179,12 @@ fn gnu_tar_and_sha256sum_read_ours() {
     fs::write(directory.join("a.tar"), archive).unwrap();
     run("tar", &["xf", "a.tar"], &directory);
     run("sha256sum", &["--check", "--strict", "SHA256SUMS"], &directory);
+    // And what it makes of the directory again is read, whatever the order.
+    run("tar", &["cSf", "b.tar", "--format=gnu", "--exclude=[ab].tar", "."], &directory);
+    let (contents, found) =
+        Files::read(&fs::read(directory.join("b.tar")).unwrap(), Limits::default()).unwrap();
+    assert!(found == packed);
+    assert_eq!(contents.sums, Sums::Checked);
     for ((_, shard, segment, path), content) in &packed.0 {
         let inside = directory.join(shard.unwrap().to_string()).join("segments");
         run("tar", &["xf", &format!("{segment}.tar")], &inside);

@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+#[cfg(feature = "qdrant")]
+use std::time::Duration;
 
 use groups::{Group, Log, Member, Network, NodeId, Setup, Timing};
 use records::nomad::variables::HeldLock;
 use records::store::{Disk, DiskOptions, Store};
 use records::{Command, Op, Position, Records, Reply, View, consul, nomad};
 use serde::Serialize;
-use tokio::sync::{MutexGuard, watch};
+use tokio::sync::{MutexGuard, Notify, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -36,6 +38,10 @@ use crate::timers::Timers;
 /// The name of the control group.
 const CONTROL: &str = "control";
 
+/// How long a restore waits for others of the same state.
+#[cfg(feature = "qdrant")]
+const TURN_MAX: Duration = Duration::from_secs(300);
+
 /// A node of a cluster. Cheap to clone.
 #[derive(Clone)]
 pub struct Node {
@@ -56,6 +62,8 @@ struct Inner {
     peers: Arc<dyn Peers>,
     tasks: Registry,
     restoring: Mutex<HashSet<Scope>>,
+    /// Told whenever one of them ends.
+    restored: Notify,
     names: tokio::sync::Mutex<()>,
     beginnings: tokio::sync::Mutex<()>,
     free_bytes: AtomicU64,
@@ -197,6 +205,7 @@ impl Node {
                 peers: parts.peers,
                 tasks: Registry::default(),
                 restoring: Mutex::default(),
+                restored: Notify::new(),
                 names: tokio::sync::Mutex::default(),
                 beginnings: tokio::sync::Mutex::default(),
                 free_bytes,
@@ -472,6 +481,25 @@ impl Node {
         Ok(OnlyRestore { node: self.clone(), scope: scope.clone() })
     }
 
+    /// The same in turn: waits for those that run, as clients of Qdrant's expect it, but not for ever.
+    #[cfg(feature = "qdrant")]
+    pub(crate) async fn restore_in_turn(&self, scope: &Scope) -> Result<OnlyRestore> {
+        let turn = async {
+            loop {
+                // Asked for before it is looked, so that no end is missed.
+                let ended = self.inner.restored.notified();
+                match self.only_restore(scope) {
+                    Err(_) => ended.await,
+                    Ok(turn) => return turn,
+                }
+            }
+        };
+        match tokio::time::timeout(TURN_MAX, turn).await {
+            Ok(turn) => Ok(turn),
+            Err(_) => self.only_restore(scope),
+        }
+    }
+
     /// Runs `work` as a task: listed, replicated, with progress. Its end is recorded whatever it is.
     pub(crate) async fn run_task<T: Serialize, F: Future<Output = Result<T>>>(
         &self,
@@ -497,6 +525,7 @@ pub(crate) struct OnlyRestore {
 impl Drop for OnlyRestore {
     fn drop(&mut self) {
         self.node.inner.restoring.lock().expect("no panic while held").remove(&self.scope);
+        self.node.inner.restored.notify_waiters();
     }
 }
 

@@ -131,6 +131,10 @@ impl<R: Read> Entries<R> {
                 continue;
             }
             let raw = long_name.take().unwrap_or(found.name);
+            if (found.kind, found.bytes) == (header::DIRECTORY, 0) && matches!(&raw[..], b"." | b"./") {
+                // Where archives begin that `tar` made of a directory, as did servers up to 1.11.
+                continue;
+            }
             let name = clean(&raw)?;
             let (kind, extents) = match found.kind {
                 tar::REGULAR | tar::REGULAR_OLD => (EntryKind::File, Extents::dense(found.bytes)),

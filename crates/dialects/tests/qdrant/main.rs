@@ -4,6 +4,7 @@
 
 mod access;
 mod collections;
+mod gzip;
 mod points;
 mod queries;
 mod requests;

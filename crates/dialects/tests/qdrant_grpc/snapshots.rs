@@ -1,5 +1,7 @@
 //! Snapshots by the official client: made, listed, removed.
 
+use std::slice;
+
 use dialects::qdrant::Keys;
 use node::Secret;
 use qdrant_client::Qdrant;
@@ -26,7 +28,7 @@ async fn a_snapshot_is_made_listed_and_removed() {
     assert!(made.name.starts_with("c-") && made.name.ends_with(".snapshot"), "{}", made.name);
     assert_eq!(made.checksum.as_deref().unwrap().len(), 64);
     assert!(made.size > 0 && made.creation_time.unwrap().seconds > 0);
-    assert_eq!(client.list_snapshots("c").await.unwrap().snapshot_descriptions, [made.clone()]);
+    assert_eq!(client.list_snapshots("c").await.unwrap().snapshot_descriptions, slice::from_ref(&made));
     client
         .delete_snapshot(DeleteSnapshotRequest {
             collection_name: "c".into(),
@@ -38,7 +40,7 @@ async fn a_snapshot_is_made_listed_and_removed() {
 
     let full = client.create_full_snapshot().await.unwrap().snapshot_description.unwrap();
     assert!(full.name.starts_with("full-snapshot-"), "{}", full.name);
-    assert_eq!(client.list_full_snapshots().await.unwrap().snapshot_descriptions, [full.clone()]);
+    assert_eq!(client.list_full_snapshots().await.unwrap().snapshot_descriptions, slice::from_ref(&full));
     client.delete_full_snapshot(DeleteFullSnapshotRequest { snapshot_name: full.name }).await.unwrap();
     assert_eq!(client.list_full_snapshots().await.unwrap().snapshot_descriptions, []);
     server.stop().await;

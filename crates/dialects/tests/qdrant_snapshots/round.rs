@@ -206,3 +206,25 @@ async fn metrics_and_telemetry_tell_of_snapshots() {
     let expected = json!([{"id": "c", "running_snapshots": 0, "running_snapshot_recovery": 0, "total_snapshot_creations": 1}]);
     assert_eq!(telemetry["collections"]["snapshots"], expected);
 }
+
+#[tokio::test]
+async fn restores_of_the_same_take_turns() {
+    let server = Server::start().await;
+    server.fill("c", 1).await;
+    let (made, bytes) = server.snapshot("/collections/c/shards/0/snapshots").await;
+    let (_, whole) = server.snapshot("/collections/c/snapshots").await;
+    let recover = || {
+        let body = json!({"location": made["name"], "priority": "replica"});
+        server.ok("PUT /collections/c/shards/0/snapshots/recover", body)
+    };
+    let shard = || server.upload("/collections/c/shards/0/snapshots/upload?priority=replica", &bytes);
+    let collection = || server.upload("/collections/c/snapshots/upload", &whole);
+    tokio::join!(recover(), recover(), shard(), shard(), collection(), collection());
+    assert_eq!(server.count("c").await, 10);
+    let lists =
+        ["POST /collections/c/shards/0/snapshots", "POST /collections/c/snapshots", "POST /snapshots"];
+    futures_util::future::join_all(lists.iter().cycle().take(9).map(|list| server.ok(list, Value::Null)))
+        .await;
+    assert_eq!(server.names("/snapshots").await.len(), 3);
+    assert_eq!(server.names("/collections/c/snapshots").await.len(), 4);
+}

@@ -46,7 +46,7 @@ impl Engine {
         let load = || EdgeShard::load(generation.path(), Some(config.clone()));
         let loaded = catch_unwind(AssertUnwindSafe(load)).map_err(|_| {
             let path = generation.path().display();
-            Error::new(Kind::Corrupt, format!("the engine panicked over the files in {path}"))
+            Error::new(Kind::Corrupt, format!("the engine panicked over the files in {path}/"))
         })?;
         Engine::begin(Arc::new(loaded?), generation, number)
     }

@@ -2,9 +2,14 @@
 
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use crate::error::{Error, Kind, Result};
+
+/// So many files are made durable at once.
+const SYNCED_AT_ONCE: usize = 8;
 
 /// Writes `bytes` as `dir/name` so that it is there completely, or not at all, and survives a power cut.
 pub(super) fn write_whole(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
@@ -24,16 +29,36 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Makes every file below `dir` durable, and `dir` itself.
+/// Makes every file below `dir` durable, and `dir` itself. Several at once: a file system that waits for one
+/// brings the others along.
 pub(super) fn sync_tree(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        match entry.file_type()?.is_dir() {
-            true => sync_tree(&entry.path())?,
-            false => File::open(entry.path())?.sync_all()?,
+    let (mut files, mut dirs) = (Vec::new(), vec![dir.to_owned()]);
+    let mut listed = 0;
+    while let Some(dir) = dirs.get(listed) {
+        listed += 1;
+        for entry in fs::read_dir(dir)?.collect::<io::Result<Vec<_>>>()? {
+            match entry.file_type()?.is_dir() {
+                true => dirs.push(entry.path()),
+                false => files.push(entry.path()),
+            }
         }
     }
-    sync_dir(dir)
+    sync_all(&files)?;
+    sync_all(&dirs)
+}
+
+fn sync_all(paths: &[PathBuf]) -> io::Result<()> {
+    let next = AtomicUsize::new(0);
+    let sync = || -> io::Result<()> {
+        while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            File::open(path)?.sync_all()?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..SYNCED_AT_ONCE.min(paths.len())).map(|_| scope.spawn(sync)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("syncing does not panic"))
+    })
 }
 
 /// Bytes that the files below `dir` take on the disk.

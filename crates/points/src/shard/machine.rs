@@ -239,8 +239,10 @@ impl Shard {
 
     /// A copy of the present state in `dir`. The caller holds `work`.
     pub(super) fn capture_as(&self, writer: &mut Writer, dir: PathBuf) -> Result<Capture> {
+        let dirty = writer.dirty;
         let engine = writer.engine()?;
-        let (flushed, generation, number) = (engine.flush(), engine.generation().clone(), engine.number());
+        let (generation, number) = (engine.generation().clone(), engine.number());
+        let flushed = if dirty { engine.flush() } else { Ok(()) };
         if let Err(error) = flushed {
             self.stop(writer, &error);
             return Err(error);

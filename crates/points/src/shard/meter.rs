@@ -174,3 +174,148 @@ fn vector_bytes(vectors: &VectorStructPersisted) -> u64 {
     };
     4 * numbers as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use qdrant_edge::{Distance, EdgeVectorParams, Payload, PointId, PointStructPersisted, SetPayloadOp};
+
+    use super::*;
+
+    const KB: u64 = 1024;
+
+    fn config() -> EdgeConfig {
+        let optimizers = EdgeOptimizersConfig {
+            deleted_threshold: Some(0.2),
+            vacuum_min_vector_number: Some(100),
+            default_segment_number: Some(2),
+            max_segment_size: None,
+            indexing_threshold: Some(8),
+            prevent_unoptimized: None,
+        };
+        EdgeConfig::builder()
+            .vector("", EdgeVectorParams::builder(4, Distance::Dot).build())
+            .optimizers(optimizers)
+            .build()
+    }
+
+    fn info(points: usize) -> ShardInfo {
+        ShardInfo {
+            segments_count: 2,
+            points_count: points,
+            indexed_vectors_count: 0,
+            payload_schema: HashMap::new(),
+        }
+    }
+
+    /// Points of four numbers, sixteen bytes each.
+    fn upsert(count: u64) -> UpdateOperation {
+        let points = (0..count).map(|id| PointStructPersisted {
+            id: PointId::NumId(id),
+            vector: VectorStructPersisted::Single(vec![0.0; 4]),
+            payload: None,
+        });
+        UpdateOperation::PointOperation(PointOperations::UpsertPoints(PointInsertOperations::PointsList(
+            points.collect(),
+        )))
+    }
+
+    fn delete(count: u64) -> UpdateOperation {
+        UpdateOperation::PointOperation(PointOperations::DeletePoints {
+            ids: (0..count).map(PointId::NumId).collect(),
+        })
+    }
+
+    fn set_payload(count: u64) -> UpdateOperation {
+        UpdateOperation::PayloadOperation(PayloadOps::SetPayload(SetPayloadOp {
+            payload: Payload::default(),
+            points: Some((0..count).map(PointId::NumId).collect()),
+            filter: None,
+            key: None,
+        }))
+    }
+
+    #[test]
+    fn an_index_is_due_when_as_much_was_written_as_wants_one() {
+        let (config, mut meter) = (config(), Meter::empty(&config()));
+        meter.count(&upsert(8 * KB / 16 - 1));
+        assert!(!meter.is_due(&config, &info(511)));
+        meter.count(&upsert(1));
+        assert!(meter.is_due(&config, &info(512)));
+        meter.begin();
+        meter.ended(&config, Outcome::Optimised, 512, 2);
+        assert!(!meter.may_be_due(&config));
+    }
+
+    #[test]
+    fn what_is_replaced_counts_and_what_is_new_does_not() {
+        let (config, mut meter) = (config(), Meter::empty(&config()));
+        // A fifth of at least a hundred points.
+        meter.count(&upsert(19));
+        assert!(!meter.is_due(&config, &info(19)), "they are new");
+        meter.count(&set_payload(19));
+        assert!(!meter.is_due(&config, &info(19)));
+        meter.count(&delete(1));
+        assert!(meter.is_due(&config, &info(19)), "twenty were touched that were there");
+        assert!(!meter.is_due(&config, &ShardInfo { segments_count: 1, ..info(0) }), "nothing is left");
+    }
+
+    #[test]
+    fn a_trial_in_vain_makes_the_next_one_wait_for_as_much_as_it_costs() {
+        let (config, mut meter) = (config(), Meter::unknown());
+        assert!(meter.is_due(&config, &info(1)), "nothing is known");
+        meter.begin();
+        meter.ended(&config, Outcome::InVain { copied: 64 * KB }, 1, 2);
+        meter.count(&upsert(16 * KB / 16 - 1));
+        assert!(!meter.is_due(&config, &info(1024)));
+        meter.count(&upsert(1));
+        assert!(meter.is_due(&config, &info(1025)));
+    }
+
+    #[test]
+    fn what_comes_during_a_trial_counts_for_the_next_and_an_interrupted_one_for_nothing() {
+        let (config, mut meter) = (config(), Meter::empty(&config()));
+        meter.count(&upsert(512));
+        meter.begin();
+        meter.count(&upsert(500));
+        assert!(meter.is_due(&config, &info(512)), "not ended");
+        meter.ended(&config, Outcome::Optimised, 512, 2);
+        assert!(!meter.is_due(&config, &info(1012)));
+        meter.count(&upsert(12));
+        assert!(meter.is_due(&config, &info(1024)));
+    }
+
+    #[test]
+    fn other_settings_are_tried_once() {
+        let (before, mut meter) = (config(), Meter::empty(&config()));
+        let after = EdgeConfig { max_search_threads: Some(3), ..before.clone() };
+        assert!(!meter.is_due(&before, &info(10)));
+        assert!(meter.is_due(&after, &info(10)));
+        assert!(!meter.is_due(&after, &ShardInfo { segments_count: 1, ..info(0) }), "nothing to try");
+        meter.begin();
+        meter.ended(&after, Outcome::InVain { copied: 0 }, 10, 2);
+        assert!(!meter.is_due(&after, &info(10)));
+    }
+
+    #[test]
+    fn more_segments_than_there_should_be_are_tried_once() {
+        let (config, mut meter) = (config(), Meter::empty(&config()));
+        meter.opened(&config, 2);
+        assert!(!meter.is_due(&config, &info(10)), "as many as the settings want");
+        meter.opened(&config, 5);
+        assert!(meter.is_due(&config, &info(10)));
+        meter.begin();
+        meter.ended(&config, Outcome::InVain { copied: 0 }, 10, 5);
+        meter.opened(&config, 5);
+        assert!(!meter.is_due(&config, &info(10)), "it was tried, and they stay");
+    }
+
+    #[test]
+    fn it_survives_its_bytes() {
+        let mut meter = Meter::empty(&config());
+        meter.count(&upsert(7));
+        let json = serde_json::to_vec(&meter).unwrap();
+        assert_eq!(serde_json::from_slice::<Meter>(&json).unwrap(), meter);
+    }
+}

@@ -1,7 +1,8 @@
 //! A shard that came from elsewhere, on its way to become one of ours: its files are taken in, then the engine
 //! opens them once and tells what they hold.
 //!
-//! Nothing of it is live before [`Staging::finish`] returns, and everything of it is durable then.
+//! Nothing of it is live before [`Staging::finish`] returns, and everything of it is durable then. There is no
+//! checksum in the engine's files: what is damaged and still opens is taken for what was sent.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -31,6 +32,10 @@ const FILE_BYTES_MAX: u64 = 1 << 44;
 
 const SEGMENTS: &str = "segments";
 const WAL: &str = "wal";
+const FIRST_INDEX: &str = "first-index";
+
+/// So much of a log file is looked at to see that it is empty.
+const LOG_LOOKED_AT: usize = 64 << 10;
 
 /// Written last into a segment: the engine passes over one that lacks it, and its points with it.
 const SEGMENT_VERSION: &str = "version.info";
@@ -97,7 +102,7 @@ impl Staging {
             Some(number) => {
                 number.len() <= 20 && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
             }
-            None => name == "first-index",
+            None => name == FIRST_INDEX,
         };
         if !is_known {
             return Err(corrupt(format!("{name:?} is no file of a log of updates")));
@@ -108,6 +113,8 @@ impl Staging {
     /// Opens what came with the settings it is to have, reads it, and makes it durable: [`super::Shard::open`]
     /// finds these points and nothing applied. What is still in the log of updates is applied first.
     ///
+    /// Costs one opening by the engine, one pass over the ids, and the writing of what is not on the disk yet.
+    ///
     /// `Invalid` if the vectors are others than those of `config`; `Corrupt` if the engine cannot open all of it,
     /// or its points don't answer. Nothing is left of it then.
     pub fn finish(mut self, config: EdgeConfig) -> Result<Staged> {
@@ -117,8 +124,13 @@ impl Staging {
             return Err(Error::new(Kind::Full, "no room on the disk"));
         }
         let number = self.look_through(&config)?;
-        let opened = catch_unwind(AssertUnwindSafe(|| self.open(&config, number)));
-        let (mut staged, number) = opened.unwrap_or_else(|_| Err(corrupt("the engine panicked over it")))?;
+        self.drop_empty_log()?;
+        let opened = catch_unwind(AssertUnwindSafe(|| self.open(&config, number)))
+            .unwrap_or_else(|_| Err(corrupt("the engine panicked over it")));
+        // Whoever sent the files knows them by their paths in the shard.
+        let here = format!("{}/", self.dir().display());
+        let (mut staged, number) =
+            opened.map_err(|error| Error::new(error.kind, error.text.replace(&here, "")))?;
         let record = Record { applied: Applied::default(), number, meter: Meter::unknown() };
         generation::write_record(self.dir(), &record)?;
         staged.allocated = files::allocated(self.dir()).map_err(failed("look at", self.dir()))?;
@@ -221,8 +233,29 @@ impl Staging {
             first_number: engine.number() + 1,
             allocated: 0,
         };
-        engine.flush().map_err(blame)?;
+        // Dropping flushes. If that fails, the files are as after a crash right now, from which opening leads here.
         Ok((staged, engine.number()))
+    }
+
+    /// Removes a log in which nothing stands but where it begins, as archives of shards have it: the engine would
+    /// make files of many megabytes and flush everything to find that out.
+    fn drop_empty_log(&self) -> Result<()> {
+        let wal = self.dir().join(WAL);
+        let is_empty = || -> io::Result<bool> {
+            for entry in fs::read_dir(&wal)? {
+                let entry = entry?;
+                if entry.file_name() != FIRST_INDEX && !is_empty_log(&entry.path())? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        match is_empty() {
+            Ok(true) => fs::remove_dir_all(&wal).map_err(failed("remove", &wal)),
+            Ok(false) => Ok(()),
+            Err(missing) if missing.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(other) => Err(failed("read", &wal)(other)),
+        }
     }
 }
 
@@ -258,6 +291,31 @@ fn read_through(shard: &EdgeShard) -> Result<u64> {
     };
     shard.scroll(whole).map_err(failed)?;
     Ok(points as u64)
+}
+
+/// Whether nothing follows a log file's header: eight bytes, the last four of which are any.
+fn is_empty_log(path: &Path) -> io::Result<bool> {
+    let mut file = File::open(path)?;
+    let mut header = [0; 8];
+    if file.metadata()?.len() < header.len() as u64 {
+        return Ok(false);
+    }
+    file.read_exact(&mut header)?;
+    if header[..4] != *b"wal\0" {
+        return Ok(false);
+    }
+    for (start, end) in files::extents(&mut file)? {
+        // More data than the first block is for the engine to look at.
+        let Ok(length @ ..=LOG_LOOKED_AT) = usize::try_from(end - start) else { return Ok(false) };
+        let mut bytes = vec![0; length];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(&mut bytes)?;
+        let skipped = if start == 0 { header.len() } else { 0 };
+        if bytes[skipped..].iter().any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn schema_of(index: PayloadIndexInfo) -> PayloadFieldSchema {

@@ -19,7 +19,7 @@ use super::model::{Change, Model};
 use super::optimise::{slow, upsert};
 
 /// Tells the test binary to be the child, and where.
-const HOME: &str = "POINTS_KILL_TEST_HOME";
+pub(crate) const HOME: &str = "POINTS_KILL_TEST_HOME";
 const KILLS: u64 = 50;
 const IDS: u64 = 400;
 /// How many more changes are waited for what a life is to come to.
@@ -158,6 +158,72 @@ fn the_child_that_optimises() {
     }
 }
 
+/// A process that dies right before or right after the file that names the live generation is replaced.
+#[test]
+fn a_process_that_dies_around_an_exchange_loses_nothing() {
+    if !fail::has_failpoints() {
+        eprintln!("skipped: built without fail points");
+        return;
+    }
+    for point in ["exchange::before", "exchange::after"] {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("shard");
+        std::fs::write(home.path().join("point"), point).unwrap();
+        let mut child = start("kill::the_child_that_exchanges", home.path());
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let lines: Vec<_> = lines.collect();
+        assert!(!child.wait().unwrap().success());
+        let live = |line: &str| {
+            let found = lines.iter().find_map(|other| other.strip_prefix(line).map(str::to_owned));
+            found.unwrap_or_else(|| panic!("{line}: {lines:?}"))
+        };
+        assert!(lines.iter().any(|line| line == "dies"));
+        let before = live("live ");
+
+        let changes = read_log(&home.path().join("log"));
+        let left: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let shard = open_with(&dir, &Keeper::new(1), slow(), Duration::from_secs(60));
+        let found = shard.live().unwrap().path().display().to_string();
+        assert_eq!(found == before, point == "exchange::before", "{found} after {before}");
+        assert!(point == "exchange::before" || is_indexed(&shard));
+        // The other generation and the spool are gone.
+        assert!(left.len() > 2 && left.iter().filter(|path| path.exists()).count() == 2, "{left:?}");
+        replay(&shard, &changes);
+        agrees(&shard.live().unwrap(), &model(&changes));
+    }
+}
+
+/// Does nothing unless it is started by the test above.
+#[test]
+fn the_child_that_exchanges() {
+    let Some(home) = std::env::var_os(HOME) else { return };
+    let home = Path::new(&home);
+    let point = std::fs::read_to_string(home.join("point")).unwrap();
+    let mut log = OpenOptions::new().create(true).append(true).open(home.join("log")).unwrap();
+    let shard = open_with(&home.join("shard"), &Keeper::new(1), slow(), Duration::from_secs(60));
+    say(&format!("\nlive {}", shard.live().unwrap().path().display()));
+    fail::cfg_callback(point, || {
+        say("dies");
+        std::process::abort();
+    })
+    .unwrap();
+    let mut index = 0;
+    let mut go = |number: u64| {
+        append(&mut log, number);
+        apply(&shard, index, &change(number).operation());
+        index += 1;
+    };
+    go(FILL);
+    wait(|| shard.status() == Status::Yellow);
+    (0..60).for_each(&mut go);
+    shard.sync().unwrap();
+    // What was not flushed comes from the log.
+    (60..90).for_each(&mut go);
+    loop {
+        std::thread::park();
+    }
+}
+
 /// The number of the change that fills the shard.
 const FILL: u64 = u64::MAX;
 
@@ -211,7 +277,7 @@ fn read_log(path: &Path) -> Vec<u64> {
     bytes.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number)).collect()
 }
 
-fn start(child: &str, home: &Path) -> Child {
+pub(crate) fn start(child: &str, home: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", child, "--nocapture"])
         .env(HOME, home)
@@ -220,12 +286,12 @@ fn start(child: &str, home: &Path) -> Child {
         .unwrap()
 }
 
-fn kill_child(mut child: Child) {
+pub(crate) fn kill_child(mut child: Child) {
     child.kill().unwrap();
     assert!(!child.wait().unwrap().success(), "the child ended before it was killed");
 }
 
-fn say(line: &str) {
+pub(crate) fn say(line: &str) {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{line}").unwrap();
     stdout.flush().unwrap();

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
+mod genuine;
 mod history;
+mod hostile;
 mod kill;
 mod kinds;
 mod model;

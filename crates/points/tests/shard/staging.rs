@@ -33,7 +33,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    fn of(capture: &Capture, segment: Uuid, path: &str, length: u64) -> Content {
+    pub(crate) fn of(capture: &Capture, segment: Uuid, path: &str, length: u64) -> Content {
         let (file, extents) = capture.open(segment, path).unwrap();
         let extents = extents.into_iter().map(|(start, end)| {
             let mut bytes = vec![0; (end - start) as usize];

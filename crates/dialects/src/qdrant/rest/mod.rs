@@ -13,6 +13,7 @@ mod answer;
 mod body;
 mod call;
 mod collections;
+mod compress;
 mod failure;
 mod indexes;
 mod metrics;
@@ -71,7 +72,10 @@ pub fn router(node: Node, setup: impl Into<Setup>) -> Router {
     let (keys, native_url) = (Arc::new(keys), native_url.map(Arc::from));
     let app = App { node, keys, native_url, fetcher, responses, run, began_ms };
     // The path is tidied before it is routed, and so outside of the router that does it.
-    Router::new().fallback_service(table().into_router(app)).layer(from_fn(tidy))
+    Router::new()
+        .fallback_service(table().into_router(app))
+        .layer(from_fn(tidy))
+        .layer(from_fn(compress::gzip))
 }
 
 /// Every route that has an answer: for tests that must not miss one.

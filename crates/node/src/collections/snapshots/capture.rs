@@ -67,7 +67,6 @@ impl Node {
     /// shard; `Unavailable` if writers could not be held still.
     pub async fn capture_points(&self, scope: PointsScope) -> Result<PointsCapture> {
         self.confirm_leader().await?;
-        self.check_points_disk()?;
         let mut last = None;
         for _ in 0..ATTEMPTS {
             let hosts = self.hosts(&self.directory(), &scope).await?;
@@ -98,7 +97,10 @@ impl Node {
             let before = confirm(&hosts).await?;
             let captures = hosts.iter().map(|(key, hosted)| {
                 let (key, shard) = (*key, Arc::clone(hosted.shard()));
-                blocking(move || Ok((key, shard.capture()?)))
+                blocking(move || {
+                    fail::fail_point!("points::capturing");
+                    Ok((key, shard.capture()?))
+                })
             });
             let captures: Vec<_> = captures.collect();
             let shards: Vec<(Key, Capture)> = stream::iter(captures).buffered(AT_ONCE).try_collect().await?;

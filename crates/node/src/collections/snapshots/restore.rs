@@ -46,20 +46,24 @@ impl Node {
     /// durable; on an error the old ones are, unless the error says that the outcome is unknown.
     ///
     /// A collection that is there keeps its settings, indexes and aliases; `Invalid` if its vectors or its number
-    /// of shards are others than the archive's. Once it has begun, it goes on even if this future is dropped.
+    /// of shards are others than the archive's. Restores of the same state take turns. Once it has begun, it goes on
+    /// even if this future is dropped.
     pub async fn restore_points(&self, request: PointsRestore, origin: Origin) -> Result<Restored> {
         self.confirm_leader().await?;
         self.check_restore(&request)?;
         let node = self.clone();
         to_the_end(async move {
             let scope = Scope::from(request.scope.clone());
-            let _only = node.only_restore(&scope)?;
             let step = match origin {
                 Origin::Body(_) => Step::Receive,
                 Origin::Stored(_) => Step::Verify,
             };
             let id = request.task.unwrap_or_else(Uuid::now_v7);
-            let run = |running| node.clone().run_points_restore(request, origin, running);
+            let (here, of) = (node.clone(), scope.clone());
+            let run = |running| async move {
+                let _turn = here.restore_in_turn(&of).await?;
+                here.clone().run_points_restore(request, origin, running).await
+            };
             node.run_task(id, TaskKind::Restore, &scope, step, run).await
         })
         .await

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use ::archive::qdrant::{self as format, Contents, Limits, ShardAt, Sink, Wal};
 use points::engine::EdgeConfig;
@@ -23,6 +24,9 @@ use crate::error::{self, Error, Kind, Result};
 use crate::stager::Stager;
 
 const IMAGE: &str = "image";
+
+/// Staged shards opened in the engine at the same time.
+const OPENED_AT_ONCE: usize = 4;
 
 /// Bytes read from an archive at a time.
 const READ_BYTES: usize = 256 << 10;
@@ -113,12 +117,26 @@ pub(super) fn unpack(
 
 impl Unpacked {
     /// Opens every shard in the engine with the settings that `config` tells, and makes all of it durable.
-    pub(super) fn finish(self, config: impl Fn(&Place) -> Result<EdgeConfig>) -> Result<StagedShards> {
-        let mut shards = BTreeMap::new();
-        for (place, staging) in self.stagings {
-            let staged = staging.finish(config(&place)?).map_err(unfit)?;
-            shards.insert(place, staged);
-        }
+    pub(super) fn finish(self, config: impl Fn(&Place) -> Result<EdgeConfig> + Sync) -> Result<StagedShards> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads.min(OPENED_AT_ONCE).min(self.stagings.len());
+        let (waiting, shards) = (Mutex::new(self.stagings.into_iter()), Mutex::new(BTreeMap::new()));
+        let work = || -> Result<()> {
+            let next = || waiting.lock().expect("no panic while held").next();
+            while let Some((place, staging)) = next() {
+                let staged = staging.finish(config(&place)?).map_err(unfit)?;
+                shards.lock().expect("no panic while held").insert(place, staged);
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let stopped = |_| Err(Error::new(Kind::Internal, "a thread that opened shards stopped"));
+            let others = others.into_iter().map(|other| other.join().unwrap_or_else(stopped));
+            let ended: Vec<Result<()>> = std::iter::once(work()).chain(others).collect();
+            ended.into_iter().collect::<Result<()>>()
+        })?;
+        let shards = shards.into_inner().expect("no panic while held");
         self.dirs.sync().map_err(error::io("sync what is staged"))?;
         Ok(StagedShards { shards, dirs: self.dirs })
     }

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use axum::body::{Body, BodyDataStream};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use node::Origin;
@@ -149,8 +149,12 @@ impl Form {
             let text = "the archive is sent as the part `snapshot` of multipart/form-data";
             return Err(Failure::form(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
         };
+        Form::of(kind, call.body()).await
+    }
+
+    async fn of(kind: HeaderValue, body: Body) -> Result<Form, Failure> {
         let held = Arc::new(AtomicUsize::new(0));
-        let body = Paced { body: call.body().into_data_stream(), held: Arc::clone(&held), rests: false };
+        let body = Paced { body: body.into_data_stream(), held: Arc::clone(&held), rests: false };
         let mut request = Request::new(Body::from_stream(body));
         request.headers_mut().insert(CONTENT_TYPE, kind);
         // How large an archive may be is the node's to say.
@@ -184,5 +188,57 @@ impl Stream for Paced {
         }
         self.rests = true;
         Poll::Ready(Some(Ok(chunk)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    const HEAD: &[u8] = b"--b\r\nContent-Disposition: form-data; name=\"snapshot\"\r\n\r\n";
+
+    /// A form of an archive that never ends and is always there, and how many chunks of it were taken.
+    async fn endless() -> (Form, Arc<AtomicUsize>) {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&taken);
+        let more = stream::repeat_with(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(Bytes::from_static(&[7; 64 << 10]))
+        });
+        let body = stream::iter([Ok(Bytes::from_static(HEAD))]).chain(more);
+        let kind = HeaderValue::from_static("multipart/form-data; boundary=b");
+        (Form::of(kind, Body::from_stream(body)).await.unwrap(), taken)
+    }
+
+    #[tokio::test]
+    async fn no_more_is_taken_in_than_the_node_takes() {
+        let (form, taken) = endless().await;
+        let (chunks, mut incoming) = mpsc::channel(CHUNKS_MAX);
+        let (begun, begins) = oneshot::channel();
+        tokio::spawn(pass_on(form, chunks, begun, Broken::default()));
+        begins.await.unwrap().unwrap();
+        for read in 0..50 {
+            // Whoever passes it on goes as far as it can.
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+            }
+            let ahead = taken.load(Ordering::Relaxed) - read;
+            assert!(ahead <= CHUNKS_MAX + 4, "{ahead} chunks ahead");
+            incoming.recv().await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_taken_in_for_a_node_that_wants_no_more() {
+        let (form, taken) = endless().await;
+        let (chunks, incoming) = mpsc::channel(CHUNKS_MAX);
+        let (begun, begins) = oneshot::channel();
+        let passing = tokio::spawn(pass_on(form, chunks, begun, Broken::default()));
+        begins.await.unwrap().unwrap();
+        drop(incoming);
+        passing.await.unwrap();
+        assert!(taken.load(Ordering::Relaxed) <= CHUNKS_MAX + 4);
     }
 }

@@ -34,24 +34,19 @@ pub(crate) struct Blobs {
 
 impl Blobs {
     /// Opens the store, dropping what was being received when the process last stopped. What comes in lies in
-    /// `temp` meanwhile, if that is given; `Invalid` if it is on another file system.
+    /// `temp` meanwhile, if that is on the same file system.
     pub(crate) fn open(dir: &Path, temp: Option<&Path>) -> Result<Blobs> {
         fs::create_dir_all(dir).map_err(error::io("create the blob directory"))?;
         let incoming = match temp {
-            None => dir.join("incoming"),
-            Some(temp) => {
-                let of = |path: &Path| Ok(fs::metadata(path)?.dev());
-                fs::create_dir_all(temp).map_err(error::io("create the temporary directory"))?;
-                let same = of(temp).and_then(|dev| Ok(dev == of(dir)?));
-                if !same.map_err(error::io("look at the temporary directory"))? {
-                    let message =
-                        format!("{} is not on the file system of the data directory", temp.display());
-                    return Err(Error::new(Kind::Invalid, message).hint(
-                        "received archives become stored ones without being copied: choose another place",
-                    ));
-                }
+            Some(temp) if is_beside(dir, temp).map_err(error::io("look at the temporary directory"))? => {
                 temp.join("stillpoint-incoming")
             }
+            Some(temp) => {
+                let temp = temp.display();
+                tracing::warn!(%temp, "not used: it is not on the file system of the data directory");
+                dir.join("incoming")
+            }
+            None => dir.join("incoming"),
         };
         if incoming.exists() {
             fs::remove_dir_all(&incoming).map_err(error::io("drop partial blobs"))?;
@@ -108,6 +103,12 @@ impl Blobs {
     pub(crate) fn path(&self, digest: Digest) -> PathBuf {
         self.dir.join(digest.to_string())
     }
+}
+
+/// Whether what lies in `temp`, which is made, can be moved to `dir`.
+fn is_beside(dir: &Path, temp: &Path) -> io::Result<bool> {
+    fs::create_dir_all(temp)?;
+    Ok(fs::metadata(temp)?.dev() == fs::metadata(dir)?.dev())
 }
 
 /// A blob being written.

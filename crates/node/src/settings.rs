@@ -35,8 +35,8 @@ pub struct Settings {
     pub undo_keep: Duration,
     /// Where stored snapshots of points lie as files; `snapshots` in the data directory if `None`.
     pub snapshots_dir: Option<PathBuf>,
-    /// Where archives are received. Must be on the file system of the data directory, which has a place of its own
-    /// for them if `None`.
+    /// Where archives are received, if that is on the file system of the data directory; otherwise, and if `None`,
+    /// at a place of its own there.
     pub temp_dir: Option<PathBuf>,
     /// Writes are refused when the disk has less than this free, so that deletes and saves still work.
     pub disk_reserve_bytes: u64,

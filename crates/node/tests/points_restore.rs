@@ -362,3 +362,23 @@ async fn stored_snapshots_are_files_that_follow_the_catalog() {
     node.delete_snapshot(scope("qdrant/a"), &own_name).await.unwrap();
     assert!(own.exists());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn collections_whose_names_make_one_name_of_a_file_are_saved_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = open(dir.path()).await;
+    let long = "x".repeat(254);
+    let names = [".a".to_owned(), "a".to_owned(), format!("{long}1"), format!("{long}2"), "a\nb".to_owned()];
+    for (name, size) in names.iter().zip(1..) {
+        create(&node, name, settings(1)).await;
+        upsert(&node.collection(name).await.unwrap(), points(0..size)).await;
+    }
+    let archive = archive_of(&node, "qdrant").await;
+    for name in &names {
+        node.delete_collection(name).await.unwrap();
+    }
+    restore(&node, "qdrant", archive).await.unwrap();
+    for (name, expected) in names.iter().zip(1..) {
+        assert_eq!(size(&node, name).await, expected, "{name:?}");
+    }
+}

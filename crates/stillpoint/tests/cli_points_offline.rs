@@ -1,5 +1,7 @@
 //! What the binary does with Qdrant's archives when no server is involved.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::io::{self, Cursor, Write};

@@ -7,9 +7,10 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use support::http::Http;
@@ -208,22 +209,28 @@ fn a_start_that_is_killed_leaves_the_old_or_the_new() {
     let points = Points::start(Cli::new(), &["--snapshot", &of(&indexed, "c")]);
     let mut cli = points.stop();
     let mut outcomes = Vec::new();
-    for delay_ms in [0, 20, 60, 120, 250, 500] {
+    // How long it takes if nobody kills it.
+    let mut whole = None;
+    for tenths in [10, 0, 2, 4, 6, 8, 9, 10] {
         let mut command = Server::command(&cli, "");
         command.args(["--snapshot", &of(&plain, "c"), "-f"]).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let mut told = String::new();
-        let mut talk = std::io::BufReader::new(child.stderr.take().unwrap());
-        while !told.contains("restoring a snapshot") {
-            assert!(std::io::BufRead::read_line(&mut talk, &mut told).unwrap() > 0, "{told}");
+        let mut talk = BufReader::new(child.stderr.take().unwrap());
+        read_until(&mut talk, "restoring a snapshot");
+        let began = Instant::now();
+        match whole {
+            None => {
+                read_until(&mut talk, "points=980");
+                whole = Some(began.elapsed());
+            }
+            // Where it is by then is left to chance.
+            Some(whole) => std::thread::sleep(whole * tenths / 10),
         }
-        // Where it is by then is left to chance.
-        std::thread::sleep(Duration::from_millis(delay_ms));
         child.kill().unwrap();
         child.wait().unwrap();
         let points = Points::start(cli, &[]);
         let count = points.count("c");
-        assert!([Some(495), Some(980)].contains(&count), "{count:?} after {delay_ms} ms");
+        assert!([Some(495), Some(980)].contains(&count), "{count:?} after {tenths} tenths of {whole:?}");
         outcomes.push(count);
         if count == Some(980) {
             let data = points.server.data_dir();
@@ -233,5 +240,13 @@ fn a_start_that_is_killed_leaves_the_old_or_the_new() {
         }
         cli = points.stop();
     }
+    assert_eq!(outcomes[..2], [Some(980), Some(495)], "{outcomes:?}");
     eprintln!("{outcomes:?}");
+}
+
+fn read_until(talk: &mut impl BufRead, text: &str) {
+    let mut told = String::new();
+    while !told.contains(text) {
+        assert!(talk.read_line(&mut told).unwrap() > 0, "{told}");
+    }
 }

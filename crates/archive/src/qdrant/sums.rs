@@ -17,14 +17,17 @@ const CHUNKS: usize = 4;
 /// Hex digits of a hash.
 const HEX_BYTES: usize = 64;
 
+/// Members by name and what they hash to, in their order.
+type Hashes = Vec<(String, [u8; 32])>;
+
 /// Hashes members one after the other in a thread of its own: whoever writes an archive, or reads one, has
-/// enough to do with hashing the whole.
+/// enough to do with hashing the whole. The thread is gone once this is.
 pub(super) struct Hashing {
-    to: Sender<Message>,
+    to: Option<Sender<Message>>,
     /// Chunks that were hashed and can be filled again.
     back: Receiver<Vec<u8>>,
     chunk: Vec<u8>,
-    worker: JoinHandle<Vec<(String, [u8; 32])>>,
+    worker: Option<JoinHandle<Hashes>>,
 }
 
 enum Message {
@@ -38,7 +41,7 @@ impl Hashing {
         let (give_back, back) = bounded(CHUNKS);
         let worker =
             thread::Builder::new().name("archive-sums".into()).spawn(move || hash(&messages, &give_back))?;
-        Ok(Hashing { to, back, chunk: Vec::new(), worker })
+        Ok(Hashing { to: Some(to), back, chunk: Vec::new(), worker: Some(worker) })
     }
 
     /// What is fed from now on belongs to this member.
@@ -62,10 +65,16 @@ impl Hashing {
     }
 
     /// The members in the order in which they came.
-    pub(super) fn finish(mut self) -> io::Result<Vec<(String, [u8; 32])>> {
+    pub(super) fn finish(mut self) -> io::Result<Hashes> {
         self.hand_over();
-        drop(self.to);
-        self.worker.join().map_err(|_| io::Error::other("the thread that hashes has panicked"))
+        let hashed = self.end().unwrap_or_else(|| Ok(Vec::new()));
+        hashed.map_err(|_| io::Error::other("the thread that hashes has panicked"))
+    }
+
+    /// Waits for the thread, which has little left to do once nobody can send.
+    fn end(&mut self) -> Option<thread::Result<Hashes>> {
+        self.to = None;
+        self.worker.take().map(JoinHandle::join)
     }
 
     fn hand_over(&mut self) {
@@ -77,11 +86,17 @@ impl Hashing {
 
     fn send(&self, message: Message) {
         // The worker goes only once there is nobody to send; should it panic, `finish` says so.
-        let _ = self.to.send(message);
+        let _ = self.to.as_ref().map(|to| to.send(message));
     }
 }
 
-fn hash(messages: &Receiver<Message>, give_back: &Sender<Vec<u8>>) -> Vec<(String, [u8; 32])> {
+impl Drop for Hashing {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
+}
+
+fn hash(messages: &Receiver<Message>, give_back: &Sender<Vec<u8>>) -> Hashes {
     let mut hashed = Vec::new();
     let mut current: Option<(String, Sha256)> = None;
     let finish = |current: Option<(String, Sha256)>| {

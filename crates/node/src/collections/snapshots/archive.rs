@@ -14,7 +14,6 @@ use uuid::Uuid;
 
 use super::Packing;
 use super::capture::{CapturedCollection, CapturedShard, PointsCapture};
-use super::stored::file_name;
 use crate::error::{self, Result};
 use crate::save;
 use crate::scope::PointsScope;
@@ -50,8 +49,8 @@ impl PointsCapture {
         Ok(match &self.scope {
             PointsScope::Storage => {
                 let collections = self.collections.iter().map(|collection| {
-                    let name = &collection.described.record.name;
-                    Ok((name.clone(), (self.member(name), self.collection(collection)?)))
+                    let name = collection.described.record.name.clone();
+                    Ok((name, (collection.member.clone(), self.collection(collection)?)))
                 });
                 let collections = collections.collect::<Result<_>>()?;
                 Pack::full(FullContent { collections, aliases: self.aliases.clone() })
@@ -70,11 +69,6 @@ impl PointsCapture {
                 Pack::shard(shard.transpose()?.unwrap_or_default(), form)
             }
         })
-    }
-
-    /// What a collection's archive is called in one of all.
-    fn member(&self, name: &str) -> String {
-        file_name(&PointsScope::Collection(name.to_owned()), self.peer_id, self.taken_at_ms, 0)
     }
 
     fn collection(&self, collection: &CapturedCollection) -> Result<CollectionContent> {
@@ -115,7 +109,7 @@ impl Source for Files<'_> {
     fn open(&mut self, at: ShardAt<'_>, segment: &str, path: &str) -> io::Result<File> {
         let mut collections = self.0.collections.iter();
         let collection = match at.collection {
-            Some(member) => collections.find(|found| self.0.member(&found.described.record.name) == member),
+            Some(member) => collections.find(|found| found.member == member),
             None => collections.next(),
         };
         let mut shards = collection.into_iter().flat_map(|collection| &collection.shards);

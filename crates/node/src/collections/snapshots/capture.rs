@@ -5,7 +5,7 @@
 //! let go every shard confirms that it was led here all the time and that nothing was appended. Otherwise, or if
 //! that took too long, all is let go and tried again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use points::Capture;
 use super::super::directory::{Described, Directory};
 use super::super::shards::{Hosted, Key, Pin};
 use super::no_shard;
+use super::stored::file_name;
 use crate::error::{Error, Kind, Result, blocking};
 use crate::metrics::Hold;
 use crate::node::Node;
@@ -44,6 +45,8 @@ pub struct PointsCapture {
 }
 
 pub(super) struct CapturedCollection {
+    /// What its archive is called in one of all collections.
+    pub(super) member: String,
     pub(super) described: Arc<Described>,
     pub(super) shards: Vec<CapturedShard>,
 }
@@ -97,7 +100,10 @@ impl Node {
             let before = confirm(&hosts).await?;
             let captures = hosts.iter().map(|(key, hosted)| {
                 let (key, shard) = (*key, Arc::clone(hosted.shard()));
-                blocking(move || Ok((key, shard.capture()?)))
+                blocking(move || {
+                    fail::fail_point!("points::capturing");
+                    Ok((key, shard.capture()?))
+                })
             });
             let captures: Vec<_> = captures.collect();
             let shards: Vec<(Key, Capture)> = stream::iter(captures).buffered(AT_ONCE).try_collect().await?;
@@ -130,19 +136,28 @@ impl Node {
             Some(name) => described.record.name == name,
             None => true,
         });
+        let (peer_id, taken_at_ms) = (self.identity().id, self.now_ms());
+        let mut members = BTreeSet::new();
         let collections = described.map(|described| {
+            // Names that differ only in what a file's cannot have, or beyond its length, are told apart.
+            let named = |again| {
+                let scope = PointsScope::Collection(described.record.name.clone());
+                file_name(&scope, peer_id, taken_at_ms, again)
+            };
+            let member =
+                (0..).map(named).find(|member| members.insert(member.clone())).expect("numbers don't end");
             let shards = described.keys().filter_map(|key| {
                 let capture = captures.remove(&key)?;
                 Some(CapturedShard { id: key.1, capture, _pin: self.shards().pin(key) })
             });
-            CapturedCollection { shards: shards.collect(), described: Arc::clone(described) }
+            CapturedCollection { member, shards: shards.collect(), described: Arc::clone(described) }
         });
         PointsCapture {
             scope: scope.clone(),
             collections: collections.collect(),
             aliases: directory.aliases.clone(),
-            peer_id: self.identity().id,
-            taken_at_ms: self.now_ms(),
+            peer_id,
+            taken_at_ms,
             index: self.status().applied.map_or(0, |applied| applied.index),
             hold: self.metrics().hold("qdrant"),
         }

@@ -31,7 +31,7 @@ pub(super) fn file_name(scope: &PointsScope, peer_id: u64, at_ms: u64, again: u3
         PointsScope::Collection(name) => (name.as_str(), format!("-{peer_id}-{end}")),
         PointsScope::Shard(name, id) => (name.as_str(), format!("-shard-{id}-{end}")),
     };
-    let name = name.trim_start_matches('.');
+    let name = name.trim_start_matches('.').replace(char::is_control, "_");
     let cut = name.floor_char_boundary(NAME_BYTES_MAX.saturating_sub(end.len()));
     format!("{}{end}", &name[..cut])
 }
@@ -123,6 +123,8 @@ mod tests {
         assert_eq!(name("qdrant/c/3", 0), "c-shard-3-2026-09-21-14-13-20.snapshot");
         let long = name(&format!("qdrant/{}", "ä".repeat(250)), 1);
         assert!(long.len() <= NAME_BYTES_MAX && Name::of_file(&long).is_ok(), "{long}");
-        assert!(Name::of_file(&name("qdrant/.c", 0)).is_ok());
+        for odd in ["qdrant/.c", "qdrant/a\nb"] {
+            assert!(Name::of_file(&name(odd, 0)).is_ok(), "{odd:?}");
+        }
     }
 }

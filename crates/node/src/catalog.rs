@@ -153,6 +153,8 @@ impl Node {
     pub async fn delete_snapshot(&self, scope: impl Into<Scope>, name: &Name) -> Result<()> {
         self.confirm_leader().await?;
         let scope = scope.into();
+        // Else its file could be made again before the entry is gone.
+        let _names = self.hold_names().await;
         let snapshot = self.snapshot(&scope, name)?;
         self.unshelve(&snapshot)?;
         self.propose(Op::Documents(vec![Document { key: key(&scope, &name.0), value: None }])).await?;

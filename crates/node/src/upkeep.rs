@@ -61,7 +61,10 @@ impl Node {
     async fn look_around(&self, memory: &mut Memory) -> Result<()> {
         self.collect_blobs()?;
         #[cfg(feature = "qdrant")]
-        self.follow_catalog()?;
+        {
+            let _names = self.hold_names().await;
+            self.follow_catalog()?;
+        }
         self.drop_leftover_images()?;
         if !self.group().is_leader() {
             *memory = Memory::default();

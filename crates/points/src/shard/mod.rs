@@ -13,6 +13,7 @@ mod optimise;
 mod spool;
 mod staging;
 mod transfer;
+mod vet;
 
 pub use capture::{Capture, SegmentFile, SegmentFiles};
 pub use entry::{Applied, Entry, Position, Reply};

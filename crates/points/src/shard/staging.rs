@@ -23,6 +23,7 @@ use super::files::{self, failed};
 use super::generation::{self, Generation, Record};
 use super::machine::{FREE_BYTES_MIN, settings};
 use super::meter::Meter;
+use super::vet::vet_segment;
 use crate::error::{Error, Kind, Result};
 
 const PATH_BYTES_MAX: usize = 512;
@@ -203,6 +204,7 @@ impl Staging {
                     .check_compatible_with_segment_config(&state.config)
                     .map_err(|why| Error::invalid(format!("the points do not fit these settings: {why}")))?;
             }
+            vet_segment(&segment)?;
             for file in POINT_VERSIONS {
                 number = number.max(highest(&segment.join(file))?);
             }

@@ -156,21 +156,13 @@ impl Node {
         }
         let mut directory = self.watch_directory();
         let ready = async {
-            let hosted = self.shards().get(key).await?;
-            match hosted.group.confirm().await {
-                Ok(_) => Ok(hosted),
-                Err(error) if self.group().is_leader() => {
-                    // Leadership of the shard follows that of the control group.
-                    let mut status = hosted.group.watch();
-                    let led = status.wait_for(|_| hosted.group.is_leader());
-                    match tokio::time::timeout(READY, led).await {
-                        Ok(Ok(_)) => {}
-                        _ => return Err(error.into()),
-                    }
-                    hosted.group.confirm().await?;
-                    Ok(hosted)
+            loop {
+                let hosted = self.shards().get(key).await?;
+                match self.led_here(&hosted).await {
+                    // Closed meanwhile; it may have come back, and is opened anew then.
+                    Err(_) if !self.shards().is_open(key, &hosted) => {}
+                    led => return led.map(|()| hosted),
                 }
-                Err(error) => Err(error.into()),
             }
         };
         let moved = || Error::new(Kind::NotFound, "the collection was removed").because(Moved);
@@ -179,6 +171,24 @@ impl Node {
             // Whatever fails because it is being closed fails for that reason.
             ready = ready => ready.map_err(|error| if self.directory().has(key) { error } else { moved() }),
             Ok(_) = async { directory.wait_for(|directory| !directory.has(key)).await.map(drop) } => Err(moved()),
+        }
+    }
+
+    /// Waits until a shard is led here: its leadership follows that of the control group.
+    async fn led_here(&self, hosted: &Hosted) -> Result<()> {
+        match hosted.group.confirm().await {
+            Ok(_) => Ok(()),
+            Err(error) if self.group().is_leader() => {
+                let mut status = hosted.group.watch();
+                let led = status.wait_for(|_| hosted.group.is_leader());
+                match tokio::time::timeout(READY, led).await {
+                    Ok(Ok(_)) => {}
+                    _ => return Err(error.into()),
+                }
+                hosted.group.confirm().await?;
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
         }
     }
 

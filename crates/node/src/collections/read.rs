@@ -53,12 +53,14 @@ impl Collection {
     pub async fn info(&self) -> Result<CollectionInfo> {
         let mut collection = self.clone();
         loop {
-            let info = collection.look_at().await?;
-            // Unless its shards were exchanged meanwhile.
-            if collection.described.keys().all(|key| self.node.directory().has(key)) {
-                return Ok(info);
+            match collection.look_at().await {
+                // Unless its shards were exchanged meanwhile.
+                Ok(info) if collection.described.keys().all(|key| self.node.directory().has(key)) => {
+                    return Ok(info);
+                }
+                Err(error) if error.cause::<Moved>().is_none() => return Err(error),
+                _ => collection.refresh().await?,
             }
-            collection.refresh().await?;
         }
     }
 
@@ -96,6 +98,7 @@ impl Collection {
             let found = blocking(move || Ok(shard.live()?.info().map_err(points::Error::from)?)).await;
             let found = match found {
                 Ok(found) => found,
+                Err(error) if !self.node.shards().is_open(key, &hosted) => return Err(error.because(Moved)),
                 Err(error) => {
                     info.status = CollectionStatus::Red;
                     info.optimizer_error.get_or_insert(error.to_string());
@@ -191,14 +194,21 @@ impl Collection {
                 Err(moved) if moved.cause::<Moved>().is_some() => None,
                 open => Some(open?),
             };
-            let live = open.map(|open| open.iter().map(|hosted| hosted.shard().live()).collect());
-            match live {
-                Some(PointsResult::Ok(live)) => return Ok(Shards::new(self.name(), live)),
-                // Closed since: by an exchange, or for good.
-                Some(Err(error)) if keys(&collection).iter().all(|key| self.node.directory().has(*key)) => {
-                    return Err(error.into());
+            let Some(open) = open else {
+                collection.refresh().await?;
+                continue;
+            };
+            match open.iter().map(|hosted| hosted.shard().live()).collect::<PointsResult<_>>() {
+                Ok(live) => return Ok(Shards::new(self.name(), live)),
+                Err(error) => {
+                    let (shards, directory) = (self.node.shards(), self.node.directory());
+                    let mut asked = keys(&collection).into_iter().zip(&open);
+                    // Else it was closed since, by an exchange.
+                    if asked.all(|(key, hosted)| directory.has(key) && shards.is_open(key, hosted)) {
+                        return Err(error.into());
+                    }
+                    collection.refresh().await?;
                 }
-                _ => collection.refresh().await?,
             }
         }
     }

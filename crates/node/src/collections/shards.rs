@@ -172,6 +172,11 @@ impl Shards {
         }
     }
 
+    /// Whether this is still the shard that is open here. One that was exchanged and came back is opened anew.
+    pub(crate) fn is_open(&self, key: Key, hosted: &Arc<Hosted>) -> bool {
+        matches!(self.slots().get(&key), Some(Slot::Open(open)) if Arc::ptr_eq(open, hosted))
+    }
+
     /// All open shards.
     pub(crate) fn all(&self) -> Vec<(Key, Arc<Hosted>)> {
         let open = |(key, slot): (&Key, &Slot)| match slot {
@@ -198,13 +203,15 @@ impl Shards {
     }
 
     /// Opens what is wanted here and not open, closes what is not wanted, and passes settings on. Files of what
-    /// is neither wanted nor `kept` go. What failed is tried again only if `again`.
+    /// is neither wanted nor `kept` go. What failed is tried again only if `again`. Whether a shard has come back
+    /// meanwhile is asked of `is_live`.
     pub(crate) async fn reconcile(
         &self,
         wanted: &BTreeMap<Key, Wanted>,
         kept: &BTreeSet<Key>,
         members: &[Member],
         again: bool,
+        is_live: impl Fn(Key) -> bool,
     ) {
         let mut opening = FuturesUnordered::new();
         for (key, shard) in wanted {
@@ -223,9 +230,19 @@ impl Shards {
         let unwanted: Vec<Key> =
             self.slots().keys().filter(|key| !wanted.contains_key(key)).copied().collect();
         for key in unwanted {
-            match kept.contains(&key) {
-                true => self.close(key).await,
-                false => self.drop_shard(key).await,
+            // No change is under way while it is taken away, and whoever waits for the gate looks again.
+            let gate = match self.look(key) {
+                Ok(Some(hosted)) => Some(Arc::clone(&hosted.gate).write_owned().await),
+                _ => None,
+            };
+            if is_live(key) {
+                continue;
+            }
+            let slot = self.take(key);
+            drop(gate);
+            self.end(key, slot).await;
+            if !kept.contains(&key) {
+                self.drop_files(key).await;
             }
         }
         for (key, shard) in wanted {
@@ -296,9 +313,8 @@ impl Shards {
         })
     }
 
-    /// Closes a shard and removes its files.
-    async fn drop_shard(&self, key: Key) {
-        self.close(key).await;
+    /// Removes the files of a shard that is closed.
+    async fn drop_files(&self, key: Key) {
         if self.is_pinned(key) {
             return;
         }
@@ -315,8 +331,18 @@ impl Shards {
     }
 
     async fn close(&self, key: Key) {
+        let slot = self.take(key);
+        self.end(key, slot).await;
+    }
+
+    /// From now on nobody finds it.
+    fn take(&self, key: Key) -> Option<Slot> {
         let slot = self.slots().remove(&key);
         self.changes.send_modify(|changes| *changes += 1);
+        slot
+    }
+
+    async fn end(&self, key: Key, slot: Option<Slot>) {
         let Some(Slot::Open(hosted)) = slot else { return };
         hosted.group.shutdown().await;
         let shard = Arc::clone(hosted.shard());

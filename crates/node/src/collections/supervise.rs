@@ -35,7 +35,8 @@ impl Node {
             let wanted = seen.wanted(self.id());
             let members = self.status().members.everyone().to_vec();
             let again = tick % TICKS_UNTIL_AGAIN == 0;
-            self.shards().reconcile(&wanted, &seen.kept(), &members, again).await;
+            let is_live = |key| self.directory().has(key);
+            self.shards().reconcile(&wanted, &seen.kept(), &members, again, is_live).await;
             if tick >= sweep_at && self.status().applied.map(|applied| applied.index) >= log_at_start {
                 if let Err(error) = self.remove_leftover_shards().await {
                     tracing::warn!(%error, "remove what is left of shards; trying again");

@@ -125,8 +125,8 @@ async fn change(node: &Node, key: Key, update: Update) -> Result<Changed> {
         Err(error) if error.cause::<Moved>().is_some() => return Ok(Changed::Moved(Box::new(update))),
         Err(error) => return Err(error),
     };
-    // Whoever exchanges a shard holds its gate until the directory says so.
-    let is_live = || node.directory().has(key);
+    // Whoever exchanges a shard holds its gate until the directory says so; whoever closes one, until it is not found.
+    let is_live = || node.directory().has(key) && node.shards().is_open(key, &hosted);
     let number = if update.depends_on_state() {
         let _gate = hosted.gate.write().await;
         if !is_live() {

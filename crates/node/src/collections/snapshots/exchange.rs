@@ -18,7 +18,7 @@ use crate::node::Node;
 /// How often an exchange is tried that changes of settings overtake.
 const ATTEMPTS: usize = 10;
 
-/// So long an exchange waits for shards to be opened before it is told of as done without them.
+/// So long an exchange waits for shards to be opened before it goes on without them.
 const OPENED_MAX: Duration = Duration::from_secs(300);
 
 impl Node {
@@ -36,7 +36,7 @@ impl Node {
             self.confirm_leader().await?;
             let directory = self.directory();
             let (proposal, command) = propose(&directory)?;
-            let replaced = self.replaced(&directory, &proposal.content);
+            let replaced = self.replaced(&directory, &proposal.content).await;
             let held = self.metrics().hold_writers("exchange");
             let _gates = hold(&replaced).await;
             fail::fail_point!("points::staged");
@@ -59,17 +59,33 @@ impl Node {
         Err(Error::new(Kind::Unavailable, Refusal::Changed.to_string()))
     }
 
-    /// The open shards that `content` replaces.
-    fn replaced(&self, directory: &Directory, content: &Content) -> Vec<Arc<Hosted>> {
+    /// The shards on this node that `content` replaces. One that is being opened is waited for: whoever waits for it,
+    /// too, would change it behind our back.
+    async fn replaced(&self, directory: &Directory, content: &Content) -> Vec<Arc<Hosted>> {
         let is_replaced = |name: &str, key: Key| match content {
             Content::Storage { .. } => true,
             Content::Collection { name: own, .. } => own == name,
             Content::Shard { collection, shard } => collection == name && shard.id == key.1,
         };
-        let all =
-            directory.collections.iter().flat_map(|(name, found)| found.keys().map(move |key| (name, key)));
-        let keys = all.filter(|(name, key)| is_replaced(name, *key));
-        keys.filter_map(|(_, key)| self.shards().look(key).ok().flatten()).collect()
+        let mut replaced = Vec::new();
+        for (key, wanted) in directory.wanted(self.id()) {
+            if is_replaced(&wanted.collection.record.name, key) {
+                self.opened(key).await;
+                replaced.extend(self.shards().look(key).ok().flatten());
+            }
+        }
+        replaced
+    }
+
+    /// Waits until a shard of this node is open, or has failed to, or is none any more. That a large one takes its time
+    /// is no failure.
+    async fn opened(&self, key: Key) {
+        let opened = async {
+            while self.directory().has(key) && matches!(self.shards().look(key), Ok(None)) {
+                drop(self.shards().get(key).await);
+            }
+        };
+        drop(tokio::time::timeout(OPENED_MAX, opened).await);
     }
 
     /// Waits until the shards of a scope on this node are open and have their indexes. What keeps one from it does
@@ -80,13 +96,7 @@ impl Node {
         let keys: Vec<Key> = here.map(|shard| (shard.generation, shard.id)).collect();
         for key in keys {
             let ready = async {
-                let opened = async {
-                    // That a large one is still being opened is no failure.
-                    while self.directory().has(key) && matches!(self.shards().look(key), Ok(None)) {
-                        drop(self.shards().get(key).await);
-                    }
-                };
-                drop(tokio::time::timeout(OPENED_MAX, opened).await);
+                self.opened(key).await;
                 let hosted = self.ready_shard(key).await?;
                 self.complete(key, &hosted).await
             };

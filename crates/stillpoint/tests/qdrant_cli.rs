@@ -131,7 +131,7 @@ fn an_archive_goes_where_it_belongs() {
     let cli = Cli::new();
     cli.write("shard.snapshot", &points::shard());
     let wrong = native(&fake, &cli, &["save", "qdrant/cities", "a.snapshot"]);
-    wrong.expect(1, "this is the snapshot of a shard, not the snapshot of a collection");
+    wrong.expect(1, "this is a snapshot of a shard, not a snapshot of a collection");
     native(&fake, &cli, &["restore", "shard.snapshot", "qdrant/cities", "--yes"])
         .expect(1, "hint: the scope for it is like `qdrant/COLLECTION/SHARD`");
     assert_eq!(fake.lines(), ["GET /v1/scopes/qdrant%2Fcities/archive"]);

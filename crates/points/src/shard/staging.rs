@@ -51,6 +51,9 @@ const AHEAD_MAX: u64 = 1 << 24;
 /// So many points are read with all they have, to see that their data answers.
 const READ_WHOLE: usize = 64;
 
+/// And of so many at a time the ids.
+const PAGE: usize = 4096;
+
 /// The directory of a shard-to-be. Removed when dropped unfinished.
 pub struct Staging {
     generation: Generation,
@@ -276,14 +279,24 @@ fn read_through(shard: &EdgeShard) -> Result<u64> {
     let failed = |error: qdrant_edge::OperationError| blame(error.into());
     let points = shard.count(CountRequest { filter: None, exact: true }).map_err(failed)?;
     let ids = ScrollRequest {
-        limit: Some(points.max(1)),
+        limit: Some(PAGE),
         with_payload: Some(WithPayloadInterface::Bool(false)),
         with_vector: WithVector::Bool(false),
         ..ScrollRequest::new()
     };
-    let (found, _) = shard.scroll(ids.clone()).map_err(failed)?;
-    if found.len() != points {
-        return Err(corrupt(format!("it counts {points} points and shows {}", found.len())));
+    let (mut found, mut offset) = (0, None);
+    // However many there are, no more than a page of them is held; damage could let the pages go round.
+    while found <= points {
+        let page = ScrollRequest { offset, ..ids.clone() };
+        let (records, next) = shard.scroll(page).map_err(failed)?;
+        found += records.len();
+        offset = next;
+        if offset.is_none() || records.is_empty() {
+            break;
+        }
+    }
+    if found != points {
+        return Err(corrupt(format!("it counts {points} points and shows {found}")));
     }
     let whole = ScrollRequest {
         limit: Some(READ_WHOLE),
